@@ -1,0 +1,5 @@
+//! To be filled by its actor; the port stands first.
+
+mod port;
+
+pub use port::*;

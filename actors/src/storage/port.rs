@@ -1,0 +1,56 @@
+//! What the storage actor needs of a store, and of whoever builds its clients.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::fault::Fault;
+use crate::vocab::{Body, ByteRange, Fetched, ObjectKey, ObjectMeta, StoreId};
+
+/// A client of one store: a directory, a bucket behind an S3 endpoint, an HTTP origin.
+///
+/// Only "there is no such object" is reported as [`FaultKind::NotFound`](crate::FaultKind::NotFound); an outage is an
+/// upstream fault or a time-out. Futures may be dropped at any await: whatever was open is closed by the drop, and a
+/// dropped `put` leaves the old object whole. Dropping the last reference to a client closes its connections.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Reads an object, or one range of it, in a single round trip that also tells its metadata.
+    ///
+    /// # Errors
+    /// `NotFound`, `RangeNotSatisfiable`, `TooLarge` (over the store's own limit), `Upstream`, `TimedOut`, `Forbidden`.
+    async fn fetch(&self, key: &ObjectKey, range: Option<ByteRange>) -> Result<Fetched, Fault>;
+
+    /// Tells what `fetch` would, without the body.
+    ///
+    /// # Errors
+    /// As for [`Store::fetch`].
+    async fn stat(&self, key: &ObjectKey) -> Result<ObjectMeta, Fault>;
+
+    /// Writes an object whole or not at all, and tells what was written.
+    ///
+    /// # Errors
+    /// `Unsupported` by a store that only reads, `Invalid` for a key it cannot name, `Upstream`, `TimedOut`.
+    async fn put(&self, key: &ObjectKey, meta: ObjectMeta, body: Body) -> Result<ObjectMeta, Fault>;
+
+    /// Removes that one object. Removing what does not exist succeeds.
+    ///
+    /// # Errors
+    /// `Unsupported`, `Upstream`, `TimedOut`.
+    async fn delete(&self, key: &ObjectKey) -> Result<(), Fault>;
+
+    /// Asks the store whether it is well, cheaply. A client that fails is evicted and built anew on the next ask.
+    ///
+    /// # Errors
+    /// Why it is not.
+    async fn check(&self) -> Result<(), Fault>;
+}
+
+/// Builds the client of a configured store. A failure is reported to whoever asked and is not remembered.
+#[async_trait]
+pub trait OpenStore: Send + Sync + 'static {
+    /// Builds a fresh client.
+    ///
+    /// # Errors
+    /// `NotFound` never; `Internal` when no such store is configured, `Upstream` when it cannot be reached.
+    async fn open(&self, id: &StoreId) -> Result<Arc<dyn Store>, Fault>;
+}

@@ -1,0 +1,3 @@
+//! The image engine: decode, colour, operations, encode.
+
+pub mod pixels;

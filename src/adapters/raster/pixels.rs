@@ -1,0 +1,77 @@
+//! Pictures in memory: what decoders make, operations change and encoders take.
+
+/// Interleaved samples of one picture, rows without padding, sRGB unless the decoder says otherwise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Picture {
+    /// Width in pixels; never zero.
+    pub width: u32,
+    /// Height in pixels; never zero.
+    pub height: u32,
+    /// Which samples make a pixel.
+    pub layout: Layout,
+    /// `width * height * layout.channels()` samples.
+    pub samples: Samples,
+}
+
+/// Which samples make a pixel, in order. Alpha is straight (not premultiplied) wherever a picture rests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Lightness.
+    Gray,
+    /// Lightness and alpha.
+    GrayAlpha,
+    /// Red, green, blue.
+    Rgb,
+    /// Red, green, blue, alpha.
+    Rgba,
+}
+
+/// Sample depth: eight bits, or sixteen where the source has more than eight.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Samples {
+    /// 0 to 255.
+    U8(Vec<u8>),
+    /// 0 to 65,535.
+    U16(Vec<u16>),
+}
+
+/// A picture as full-range BT.601 YCbCr planes (the JFIF convention): the cheapest way from JPEG to JPEG or AVIF.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planes {
+    /// Width of the picture, and of the luma plane, in pixels.
+    pub width: u32,
+    /// Height of the picture, and of the luma plane, in pixels.
+    pub height: u32,
+    /// Luma.
+    pub luma: Plane,
+    /// Cb and Cr, as the source subsamples them; `None` for a grey picture.
+    pub chroma: Option<[Plane; 2]>,
+}
+
+/// One plane of samples, rows without padding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plane {
+    /// Width in samples.
+    pub width: u32,
+    /// Height in samples.
+    pub height: u32,
+    /// `width * height` samples.
+    pub samples: Vec<u8>,
+}
+
+impl Layout {
+    /// Samples per pixel.
+    pub fn channels(self) -> usize {
+        match self {
+            Self::Gray => 1,
+            Self::GrayAlpha => 2,
+            Self::Rgb => 3,
+            Self::Rgba => 4,
+        }
+    }
+
+    /// Whether the last sample is alpha.
+    pub fn has_alpha(self) -> bool {
+        matches!(self, Self::GrayAlpha | Self::Rgba)
+    }
+}

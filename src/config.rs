@@ -1,0 +1,5 @@
+//! The configuration: read once, validated into types, passed down in pieces.
+
+mod storage;
+
+pub use storage::{EncodingConfig, LimitsConfig, OriginConfig, StorageConfig, StorageKind};

@@ -1,0 +1,5 @@
+//! Mortar, an S3-compatible image server.
+
+pub mod adapters;
+pub mod config;
+pub mod domain;

@@ -1,0 +1,3 @@
+//! The `mortar` program.
+
+fn main() {}
