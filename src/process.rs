@@ -1,0 +1,89 @@
+//! What this process uses: memory, open descriptors, threads, live tasks.
+
+use std::fs;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use tokio::runtime::Handle;
+
+/// A reading of the process, as `/stats` shows it. A figure that this system cannot tell is `None`.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct ProcessStats {
+    /// Resident memory in bytes.
+    pub resident_bytes: Option<u64>,
+    /// The highest resident memory so far, in bytes.
+    pub peak_resident_bytes: Option<u64>,
+    /// Open file descriptors.
+    pub open_descriptors: Option<u64>,
+    /// Operating system threads.
+    pub threads: Option<u64>,
+    /// Live tasks over all runtimes: connections, flights, actors, timers.
+    pub tasks: usize,
+}
+
+/// The runtimes of this process: one for each HTTP worker and arbiter.
+#[derive(Clone, Debug, Default)]
+pub struct Runtimes(Arc<Mutex<Vec<Handle>>>);
+
+impl Runtimes {
+    /// Counts the tasks of the runtime that this is called on from now on.
+    pub fn enrol_current(&self) {
+        let mut handles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = Handle::current();
+        if handles.iter().all(|known| known.id() != current.id()) {
+            handles.push(current);
+        }
+    }
+
+    fn tasks(&self) -> usize {
+        let handles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        handles.iter().map(|handle| handle.metrics().num_alive_tasks()).sum()
+    }
+}
+
+/// Takes a reading. It costs a few reads under `/proc`.
+pub fn read(runtimes: &Runtimes) -> ProcessStats {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kibibytes = |name| status_field(&status, name).map(|kibibytes| kibibytes * 1024);
+    ProcessStats {
+        resident_bytes: kibibytes("VmRSS"),
+        peak_resident_bytes: kibibytes("VmHWM"),
+        open_descriptors: fs::read_dir("/proc/self/fd").ok().map(|entries| entries.count() as u64),
+        threads: status_field(&status, "Threads"),
+        tasks: runtimes.tasks(),
+    }
+}
+
+/// The number in a line such as `VmRSS:	   12345 kB`.
+fn status_field(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_field_is_found_by_its_whole_name() {
+        let status = "VmHWM:\t  900 kB\nVmRSS:\t   123 kB\nThreads:\t7\n";
+        assert_eq!(status_field(status, "VmRSS"), Some(123));
+        assert_eq!(status_field(status, "Threads"), Some(7));
+        assert_eq!(status_field(status, "Vm"), None);
+    }
+
+    #[tokio::test]
+    async fn a_reading_counts_descriptors_and_tasks() {
+        let runtimes = Runtimes::default();
+        runtimes.enrol_current();
+        runtimes.enrol_current();
+        let before = read(&runtimes);
+        let files: Vec<_> = (0..10).map(|_| fs::File::open("/proc/self/status").unwrap()).collect();
+        let task = tokio::spawn(std::future::pending::<()>());
+        let after = read(&runtimes);
+        assert_eq!(after.tasks, before.tasks + 1, "the runtime is counted once");
+        assert!(after.open_descriptors.unwrap() >= files.len() as u64);
+        assert!(after.resident_bytes.unwrap() > 0);
+        task.abort();
+    }
+}
