@@ -1,0 +1,140 @@
+//! The life of a request for a picture, once its URL is understood.
+//!
+//! [`Pipeline::serve`] reads like the sentence that describes it; each stage is a function in the file with its name.
+
+mod flight;
+mod lookup;
+mod original;
+mod overlay;
+mod placeholder;
+mod rendition;
+mod store_back;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mortar_actors::cache::CacheHandle;
+use mortar_actors::lock::LockHandle;
+use mortar_actors::storage::StorageHandle;
+use mortar_actors::store_back::StoreBackHandle;
+use mortar_actors::transform::TransformHandle;
+use mortar_actors::{ByteRange, Deadline, Fault, Fetched, ObjectMeta, Rendition};
+use serde::Serialize;
+
+use crate::adapters::raster::RasterEngine;
+use crate::domain::{Derived, Location};
+
+pub use overlay::{OverlaySettings, Overlays};
+pub use placeholder::Placeholder;
+
+/// Everything a request passes on its way. Built once by the application; shared by all workers.
+pub struct Pipeline {
+    /// The one door to all stores.
+    pub storage: StorageHandle,
+    /// Finished results, in memory and in the level that instances share.
+    pub cache: CacheHandle,
+    /// Joins identical requests.
+    pub flights: LockHandle<Arc<Served>>,
+    /// Renders pictures.
+    pub transform: TransformHandle<RasterEngine>,
+    /// Writes results to their store after the answer.
+    pub store_back: StoreBackHandle,
+    /// Watermarks, fetched and kept.
+    pub overlays: Overlays,
+    /// Shown instead of a failed transform, where one is configured.
+    pub placeholder: Option<Placeholder>,
+    /// How bodies are read and results kept.
+    pub settings: PipelineSettings,
+}
+
+/// Numbers of the pipeline.
+#[derive(Clone, Copy, Debug)]
+pub struct PipelineSettings {
+    /// Largest original that is read into memory for a render, in bytes.
+    pub source_bytes: u64,
+    /// Largest stored result that is read back, in bytes.
+    pub result_bytes: u64,
+    /// How long a result is kept in the cache.
+    pub time_to_live: Duration,
+}
+
+/// The result of a transform, and how it was come by.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// The result itself.
+    pub rendition: Arc<Rendition>,
+    /// Which tier answered.
+    pub tier: Tier,
+    /// How long each stage took, in the order of the stages. Empty for a hit.
+    pub stages: Vec<Stage>,
+}
+
+/// One stage on the way to a result.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Stage {
+    /// What was done.
+    pub name: &'static str,
+    /// How long it took, in microseconds.
+    pub micros: u64,
+}
+
+/// Where a result came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tier {
+    /// The memory of this instance.
+    Memory,
+    /// The cache level that instances share.
+    SharedCache,
+    /// The store of results.
+    ResultStore,
+    /// Made for this request, or for one that was joined.
+    Rendered,
+    /// The placeholder took the place of a failed transform.
+    Placeholder,
+}
+
+impl Pipeline {
+    /// Answers a request for the result of a transform: from the cache, or from a flight that looks into the result
+    /// store, reads the original, renders it, hands it out, and has it stored back.
+    ///
+    /// # Errors
+    /// Whatever the failing stage reported; only a missing original is `NotFound`.
+    pub async fn serve(
+        self: &Arc<Self>,
+        object: &Location,
+        derived: &Derived,
+        deadline: Deadline,
+    ) -> Result<Arc<Served>, Fault> {
+        if derived.check_parent {
+            original::stat(self, &derived.root, deadline).await?;
+        }
+        if let Some(hit) = lookup::cached(self, &derived.key, deadline).await {
+            return Ok(hit);
+        }
+        flight::join(self, object, derived, deadline).await
+    }
+
+    /// Opens a plain object, or a part of it, for streaming.
+    ///
+    /// # Errors
+    /// Whatever the store reported.
+    pub async fn open(&self, object: &Location, part: Option<ByteRange>, deadline: Deadline) -> Result<Fetched, Fault> {
+        original::open(self, object, part, deadline).await
+    }
+
+    /// Tells what [`Pipeline::open`] would, without the body.
+    ///
+    /// # Errors
+    /// Whatever the store reported.
+    pub async fn stat(&self, object: &Location, deadline: Deadline) -> Result<ObjectMeta, Fault> {
+        original::stat(self, object, deadline).await
+    }
+}
+
+impl Stage {
+    /// A stage that took `elapsed`.
+    pub fn new(name: &'static str, elapsed: Duration) -> Self {
+        Self { name, micros: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX) }
+    }
+}

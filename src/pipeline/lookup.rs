@@ -1,0 +1,51 @@
+//! Results that exist already: in the cache, or in the result store.
+
+use std::sync::Arc;
+
+use mortar_actors::{Deadline, Fault, Key, Rendition};
+use tokio::time::Instant;
+
+use super::{Pipeline, Served, Stage, Tier, original, rendition};
+use crate::domain::Location;
+
+/// Looks into the cache: memory on this very thread, then whatever level instances share.
+pub(super) async fn cached(pipeline: &Pipeline, key: &Key, deadline: Deadline) -> Option<Arc<Served>> {
+    if let Some(rendition) = pipeline.cache.peek(key) {
+        return Some(hit(rendition, Tier::Memory));
+    }
+    let rendition = pipeline.cache.lookup(key, deadline).await?;
+    Some(hit(rendition, Tier::SharedCache))
+}
+
+/// Looks into the result store. What it finds goes into the cache.
+///
+/// A store that fails is reported; only "not found" is a miss, or an outage would become a storm of renders.
+pub(super) async fn stored(
+    pipeline: &Pipeline,
+    object: &Location,
+    key: &Key,
+    deadline: Deadline,
+) -> Result<Option<Arc<Served>>, Fault> {
+    let started = Instant::now();
+    let fetched = match original::open(pipeline, object, None, deadline).await {
+        Ok(fetched) => fetched,
+        Err(fault) if fault.is_not_found() => return Ok(None),
+        Err(fault) => return Err(fault),
+    };
+    let written = fetched.meta.last_modified;
+    let body = original::read_body(fetched, pipeline.settings.result_bytes, deadline).await?;
+    let rendition = match rendition::from_bytes(body, written) {
+        Ok(rendition) => Arc::new(rendition),
+        Err(fault) => {
+            tracing::warn!(%key, %fault, "a stored result is no picture; it is made again");
+            return Ok(None);
+        }
+    };
+    pipeline.cache.insert(key.clone(), Arc::clone(&rendition), pipeline.settings.time_to_live);
+    let stages = vec![Stage::new("result store", started.elapsed())];
+    Ok(Some(Arc::new(Served { rendition, tier: Tier::ResultStore, stages })))
+}
+
+fn hit(rendition: Arc<Rendition>, tier: Tier) -> Arc<Served> {
+    Arc::new(Served { rendition, tier, stages: Vec::new() })
+}
