@@ -1,0 +1,270 @@
+//! Admission: nothing starts, queues or is buffered without a permit.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+
+use crate::fault::{Fault, FaultKind};
+use crate::vocab::Deadline;
+use crate::wait::within;
+
+/// What a refused requester is told to wait before asking again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A bound on work, by count or by bytes. Cheap to clone; all clones are one gate.
+///
+/// A permit is held as long as the work lasts, so the bound covers queued and running work alike.
+#[derive(Clone, Debug)]
+pub struct Gate(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    name: &'static str,
+    unit: Unit,
+    /// In steps of the unit.
+    capacity: u32,
+    max_waiting: usize,
+    free: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    admitted: AtomicU64,
+    refused: AtomicU64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Unit {
+    One,
+    /// Bytes are counted in steps of 1 KiB, rounded up, so that four TiB fit the semaphore's counter.
+    Kibibyte,
+}
+
+/// The right to do an amount of work. Dropping it gives the amount back.
+#[must_use = "dropping the permit gives it back"]
+pub struct Permit {
+    _held: OwnedSemaphorePermit,
+}
+
+/// A gate at one moment. Amounts are pieces or bytes, as the gate counts.
+#[derive(Clone, Debug, Serialize)]
+pub struct GateStats {
+    /// What it bounds.
+    pub name: &'static str,
+    /// The most that may be held.
+    pub capacity: u64,
+    /// What is held now.
+    pub held: u64,
+    /// Requesters waiting to enter.
+    pub waiting: usize,
+    /// Entries so far.
+    pub admitted: u64,
+    /// Refusals so far.
+    pub refused: u64,
+}
+
+impl Gate {
+    /// A gate that admits `capacity` pieces of work at once.
+    pub fn counting(name: &'static str, capacity: usize) -> Self {
+        Self::new(name, Unit::One, u32::try_from(capacity).unwrap_or(u32::MAX), usize::MAX)
+    }
+
+    /// As [`Gate::counting`], with at most `max_waiting` requesters waiting in [`Gate::enter`]: the next one is
+    /// refused at once.
+    pub fn queueing(name: &'static str, capacity: usize, max_waiting: usize) -> Self {
+        Self::new(name, Unit::One, u32::try_from(capacity).unwrap_or(u32::MAX), max_waiting)
+    }
+
+    /// A gate that admits `capacity` bytes at once, counted in steps of 1 KiB.
+    pub fn bytes(name: &'static str, capacity: u64) -> Self {
+        Self::new(name, Unit::Kibibyte, Unit::Kibibyte.steps(capacity).unwrap_or(u32::MAX), usize::MAX)
+    }
+
+    fn new(name: &'static str, unit: Unit, capacity: u32, max_waiting: usize) -> Self {
+        let steps = usize::try_from(capacity).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Self(Arc::new(Inner {
+            name,
+            unit,
+            capacity,
+            max_waiting,
+            free: Arc::new(Semaphore::new(steps)),
+            waiting: AtomicUsize::new(0),
+            admitted: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+        }))
+    }
+
+    /// Enters at once or not at all.
+    ///
+    /// # Errors
+    /// `Overloaded`, with the time to wait, when there is no room; `TooLarge` when there could never be.
+    pub fn try_enter(&self, amount: u64) -> Result<Permit, Fault> {
+        let steps = self.steps(amount)?;
+        match Arc::clone(&self.0.free).try_acquire_many_owned(steps) {
+            Ok(held) => Ok(self.admit(held)),
+            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => Err(self.refuse()),
+        }
+    }
+
+    /// Enters in turn, waiting for room up to the deadline.
+    ///
+    /// # Errors
+    /// `Overloaded` when too many wait already or the deadline passes first; `TooLarge` as for [`Gate::try_enter`].
+    pub async fn enter(&self, amount: u64, deadline: Deadline) -> Result<Permit, Fault> {
+        let steps = self.steps(amount)?;
+        if let Ok(held) = Arc::clone(&self.0.free).try_acquire_many_owned(steps) {
+            return Ok(self.admit(held));
+        }
+        let Some(_place) = Place::take(&self.0) else { return Err(self.refuse()) };
+        match within(deadline, Arc::clone(&self.0.free).acquire_many_owned(steps)).await {
+            Ok(Ok(held)) => Ok(self.admit(held)),
+            Ok(Err(_)) | Err(_) => Err(self.refuse()),
+        }
+    }
+
+    /// The most that may be held, in pieces or bytes.
+    pub fn capacity(&self) -> u64 {
+        self.0.unit.amount(u64::from(self.0.capacity))
+    }
+
+    /// How many pieces it admits; `None` for a gate that counts bytes.
+    pub(crate) fn pieces(&self) -> Option<usize> {
+        matches!(self.0.unit, Unit::One).then_some(self.0.capacity as usize)
+    }
+
+    /// What is held now, in pieces or bytes.
+    pub fn held(&self) -> u64 {
+        let free = self.0.free.available_permits() as u64;
+        self.0.unit.amount(u64::from(self.0.capacity).saturating_sub(free))
+    }
+
+    /// Whether the next piece or byte would be refused.
+    pub fn is_full(&self) -> bool {
+        self.0.free.available_permits() == 0
+    }
+
+    /// The gate's gauges and counters.
+    pub fn stats(&self) -> GateStats {
+        GateStats {
+            name: self.0.name,
+            capacity: self.capacity(),
+            held: self.held(),
+            waiting: self.0.waiting.load(Relaxed),
+            admitted: self.0.admitted.load(Relaxed),
+            refused: self.0.refused.load(Relaxed),
+        }
+    }
+
+    fn steps(&self, amount: u64) -> Result<u32, Fault> {
+        let steps = self.0.unit.steps(amount).filter(|steps| *steps <= self.0.capacity);
+        steps.ok_or_else(|| {
+            self.0.refused.fetch_add(1, Relaxed);
+            Fault::new(FaultKind::TooLarge, format!("this needs more {} than the server may ever use", self.0.name))
+        })
+    }
+
+    fn admit(&self, held: OwnedSemaphorePermit) -> Permit {
+        self.0.admitted.fetch_add(1, Relaxed);
+        Permit { _held: held }
+    }
+
+    fn refuse(&self) -> Fault {
+        self.0.refused.fetch_add(1, Relaxed);
+        Fault::new(FaultKind::Overloaded, format!("too many {} at once", self.0.name)).retry_after(RETRY_AFTER)
+    }
+}
+
+impl Unit {
+    fn steps(self, amount: u64) -> Option<u32> {
+        match self {
+            Self::One => u32::try_from(amount).ok(),
+            Self::Kibibyte => u32::try_from(amount.div_ceil(1024)).ok(),
+        }
+    }
+
+    fn amount(self, steps: u64) -> u64 {
+        match self {
+            Self::One => steps,
+            Self::Kibibyte => steps * 1024,
+        }
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Permit")
+    }
+}
+
+/// A place among the waiting; given up when the requester stops waiting, for whatever reason.
+struct Place<'a>(&'a Inner);
+
+impl<'a> Place<'a> {
+    fn take(gate: &'a Inner) -> Option<Self> {
+        let taken = gate.waiting.fetch_update(Relaxed, Relaxed, |n| (n < gate.max_waiting).then_some(n + 1));
+        taken.is_ok().then_some(Self(gate))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn soon() -> Deadline {
+        Deadline::within(Duration::from_secs(1))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refuses_at_once_when_full_and_admits_again_after_a_drop() {
+        let gate = Gate::counting("reads", 2);
+        let first = gate.try_enter(1).unwrap();
+        let _second = gate.try_enter(1).unwrap();
+        let refusal = gate.try_enter(1).unwrap_err();
+        assert_eq!(refusal.kind(), FaultKind::Overloaded);
+        assert_eq!(refusal.wait_before_retry(), Some(RETRY_AFTER));
+        drop(first);
+        assert!(gate.try_enter(1).is_ok());
+        assert_eq!((gate.stats().admitted, gate.stats().refused), (3, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_can_never_fit_is_too_large_and_does_not_wait() {
+        let gate = Gate::bytes("bytes of bodies", 1 << 20);
+        assert_eq!(gate.enter((1 << 20) + 1, soon()).await.unwrap_err().kind(), FaultKind::TooLarge);
+        assert_eq!(gate.try_enter(u64::MAX).unwrap_err().kind(), FaultKind::TooLarge);
+        let _all = gate.try_enter(1 << 20).unwrap();
+        assert_eq!((gate.held(), gate.is_full()), (1 << 20, true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_up_to_the_deadline_and_no_longer() {
+        let gate = Gate::counting("renders", 1);
+        let held = gate.try_enter(1).unwrap();
+        assert_eq!(gate.enter(1, soon()).await.unwrap_err().kind(), FaultKind::Overloaded);
+        let waiting = gate.enter(1, soon());
+        let (entered, ()) = tokio::join!(waiting, async { drop(held) });
+        assert!(entered.is_ok());
+        assert_eq!(gate.stats().waiting, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_number_of_waiters_is_bounded() {
+        let gate = Gate::queueing("renders", 1, 1);
+        let _held = gate.try_enter(1).unwrap();
+        let (first, second) = tokio::join!(gate.enter(1, soon()), async {
+            assert_eq!(gate.stats().waiting, 1);
+            let second = gate.enter(1, soon()).await;
+            assert_eq!(gate.stats().waiting, 1, "the second never waited");
+            second
+        });
+        assert!(first.is_err() && second.is_err());
+        assert_eq!(gate.stats().waiting, 0);
+    }
+}

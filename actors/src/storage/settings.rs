@@ -1,0 +1,42 @@
+use std::time::Duration;
+
+use crate::breaker::BreakerSettings;
+
+/// Bounds and times of the storage actor.
+#[derive(Clone, Debug)]
+pub struct StorageSettings {
+    /// Store clients kept at once; the least recently used one is closed to make room. Default 64.
+    pub max_clients: usize,
+    /// A client that nobody asked for this long is closed. Default 10 min.
+    pub client_idle: Duration,
+    /// How often clients are checked for health and idleness. Default 30 s.
+    pub health_interval: Duration,
+    /// How long one health check may take. Default 5 s.
+    pub health_timeout: Duration,
+    /// Reads at once, from the ask until the body has been read or dropped. Default 256.
+    pub reads: usize,
+    /// Writes and removals asked by users at once. Default 64.
+    pub writes: usize,
+    /// Writes of finished results at once. Default 16.
+    pub write_backs: usize,
+    /// Bytes of bodies held whole in memory at once. Default 512 MiB.
+    pub buffered_bytes: u64,
+    /// When a store that fails is given a rest.
+    pub breaker: BreakerSettings,
+}
+
+impl Default for StorageSettings {
+    fn default() -> Self {
+        Self {
+            max_clients: 64,
+            client_idle: Duration::from_secs(600),
+            health_interval: Duration::from_secs(30),
+            health_timeout: Duration::from_secs(5),
+            reads: 256,
+            writes: 64,
+            write_backs: 16,
+            buffered_bytes: 512 << 20,
+            breaker: BreakerSettings::default(),
+        }
+    }
+}
