@@ -4,3 +4,7 @@ pub mod adapters;
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod error;
+pub mod http;
+pub mod respond;
+pub mod telemetry;

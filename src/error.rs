@@ -1,0 +1,167 @@
+//! Faults on the wire: the one table from kinds to statuses and codes, the JSON body, and the one log line.
+
+use std::error::Error;
+use std::fmt;
+
+use actix_web::http::header::{ALLOW, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
+use mortar_actors::{Fault, FaultKind};
+use serde::Serialize;
+
+use crate::http::RequestId;
+use crate::respond::{Extras, Payload};
+
+/// What every resource can be asked for; told with a 405.
+pub const ALLOWED_METHODS: &str = "GET, HEAD, OPTIONS";
+
+/// Seconds after which a refused request may be sent again, where the fault does not say.
+const DEFAULT_RETRY_SECONDS: u64 = 1;
+
+/// The body of an error answer.
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    error: Told<'a>,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    code: &'static str,
+    message: &'a str,
+    request_id: &'a str,
+}
+
+/// The status and the stable code of each kind. Codes are part of the interface and never change.
+pub fn status_and_code(kind: FaultKind) -> (StatusCode, &'static str) {
+    match kind {
+        FaultKind::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+        FaultKind::Invalid => (StatusCode::BAD_REQUEST, "invalid_request"),
+        FaultKind::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+        FaultKind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+        FaultKind::Unprocessable => (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable_image"),
+        FaultKind::RangeNotSatisfiable { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable"),
+        FaultKind::Unsupported => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+        FaultKind::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+        FaultKind::Restarting => (StatusCode::SERVICE_UNAVAILABLE, "restarting"),
+        FaultKind::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "timed_out"),
+        FaultKind::Upstream => (StatusCode::BAD_GATEWAY, "upstream_error"),
+        FaultKind::Cancelled => (StatusCode::SERVICE_UNAVAILABLE, "cancelled"),
+        // A kind that this table does not know yet is a fault of this program.
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    }
+}
+
+/// Answers a request with a fault, and logs it: this is the boundary, so nobody else logs it.
+pub fn answer(request: &HttpRequest, fault: &Fault, extras: Extras<'_>) -> HttpResponse {
+    let id = RequestId::of(request);
+    let (_, code) = status_and_code(fault.kind());
+    answer_with(request, fault, extras, json(), json_body(code, fault.message(), &id))
+}
+
+/// As [`answer`], with another body than the JSON one.
+pub(crate) fn answer_with(
+    request: &HttpRequest,
+    fault: &Fault,
+    extras: Extras<'_>,
+    content_type: HeaderValue,
+    payload: Payload,
+) -> HttpResponse {
+    let (status, _) = status_and_code(fault.kind());
+    log(fault, &RequestId::of(request), request.method(), request.path());
+    let mut response = plain(request.method(), status, content_type, payload);
+    write_fault_headers(fault, response.headers_mut());
+    extras.write(status, response.headers_mut());
+    response
+}
+
+/// 412. It is no fault: the client asked to be told.
+pub(crate) fn precondition_failed(request: &HttpRequest, extras: Extras<'_>) -> HttpResponse {
+    const STATUS: StatusCode = StatusCode::PRECONDITION_FAILED;
+    let message = "the object is not the version that the request asks for";
+    let body = json_body("precondition_failed", message, &RequestId::of(request));
+    let mut response = plain(request.method(), STATUS, json(), body);
+    extras.write(STATUS, response.headers_mut());
+    response
+}
+
+/// 500 for a handler that panicked, whose request is gone. The panic itself was logged by the panic hook.
+pub(crate) fn panicked(method: &Method, id: &RequestId) -> HttpResponse {
+    let (status, code) = status_and_code(FaultKind::Panicked);
+    plain(method, status, json(), json_body(code, "the request could not be completed", id))
+}
+
+fn plain(method: &Method, status: StatusCode, content_type: HeaderValue, payload: Payload) -> HttpResponse {
+    let payload = if method == Method::HEAD { payload.without_body() } else { payload };
+    let mut response = HttpResponse::with_body(status, payload.into_body());
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+fn json() -> HeaderValue {
+    HeaderValue::from_static("application/json")
+}
+
+fn json_body(code: &'static str, message: &str, id: &RequestId) -> Payload {
+    let body = ErrorBody { error: Told { code, message, request_id: id.as_str() } };
+    Payload::whole(Bytes::from(serde_json::to_vec(&body).expect("three texts are always JSON")))
+}
+
+fn write_fault_headers(fault: &Fault, headers: &mut HeaderMap) {
+    if let FaultKind::RangeNotSatisfiable { total } = fault.kind() {
+        let range = HeaderValue::try_from(format!("bytes */{total}"));
+        headers.insert(CONTENT_RANGE, range.expect("a number and punctuation make a header value"));
+    }
+    if fault.kind() == FaultKind::Unsupported {
+        headers.insert(ALLOW, HeaderValue::from_static(ALLOWED_METHODS));
+    }
+    if let Some(seconds) = retry_seconds(fault) {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+}
+
+/// Whole seconds, rounded up, so that nobody comes back too early.
+fn retry_seconds(fault: &Fault) -> Option<u64> {
+    let refused = matches!(fault.kind(), FaultKind::Overloaded | FaultKind::Restarting);
+    let told = fault.wait_before_retry().map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
+    told.or(refused.then_some(DEFAULT_RETRY_SECONDS)).map(|seconds| seconds.max(1))
+}
+
+/// One line for one fault: errors of this program and of stores are seen, mistakes of clients only when asked for.
+fn log(fault: &Fault, id: &RequestId, method: &Method, path: &str) {
+    let (status, code) = status_and_code(fault.kind());
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                request_id = id.as_str(),
+                %method,
+                path,
+                status = status.as_u16(),
+                code,
+                error = %Chain(fault),
+                "request failed"
+            )
+        };
+    }
+    match fault.kind() {
+        FaultKind::Panicked | FaultKind::Internal => line!(error),
+        FaultKind::Cancelled => line!(debug),
+        _ if status.is_server_error() => line!(warn),
+        _ => line!(debug),
+    }
+}
+
+/// An error and what caused it, in one line. It is put together only when the line is written.
+struct Chain<'a>(&'a dyn Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

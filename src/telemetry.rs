@@ -1,0 +1,97 @@
+//! Logs: one subscriber for the process, on standard error, and a hook that logs panics through it.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::panic::PanicHookInfo;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// What is logged where `LogSettings::filter` cannot be read.
+const DEFAULT_FILTER: &str = "info";
+
+/// How to log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The shape of a line.
+    pub format: LogFormat,
+    /// A level, or directives such as `info,mortar::http=debug`.
+    pub filter: String,
+}
+
+/// The shape of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For eyes.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Starts logging. It never stops the process: a filter that cannot be read is reported and replaced, a second start
+/// changes nothing, and lines that cannot be written are lost.
+pub fn start(settings: &LogSettings) {
+    let filter = read_filter(&settings.filter);
+    let problem = filter.as_ref().err().cloned();
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
+    let started = match settings.format {
+        LogFormat::Human => tracing_subscriber::registry().with(filter).with(lines).try_init(),
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true).with_current_span(true).with_span_list(false);
+            tracing_subscriber::registry().with(filter).with(lines).try_init()
+        }
+    };
+    if started.is_err() {
+        return;
+    }
+    std::panic::set_hook(Box::new(log_panic));
+    if let Some(problem) = problem {
+        tracing::warn!(%problem, using = DEFAULT_FILTER, "the log filter cannot be read");
+    }
+}
+
+/// Says what is wrong with a filter, for the validation of a configuration.
+///
+/// # Errors
+/// A text that names the directive that cannot be read.
+pub fn check_filter(filter: &str) -> Result<(), String> {
+    read_filter(filter).map(|_| ())
+}
+
+fn read_filter(filter: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(filter).map_err(|error| format!("`{filter}` is not a log filter: {error}"))
+}
+
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then_some(backtrace);
+    tracing::error!(
+        message = panic.payload_as_str().unwrap_or("a panic without a message"),
+        location = panic.location().map(tracing::field::display),
+        thread = std::thread::current().name(),
+        backtrace = backtrace.map(tracing::field::display),
+        "panicked"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_and_directives_are_read_and_nonsense_is_named() {
+        for filter in ["info", "off", "warn,mortar::http=debug", ""] {
+            assert_eq!(check_filter(filter), Ok(()));
+        }
+        assert!(check_filter("info,mortar=loud").unwrap_err().contains("loud"));
+    }
+
+    #[test]
+    fn starting_twice_or_with_nonsense_does_not_fail() {
+        let settings = LogSettings { format: LogFormat::Json, filter: "mortar=loud".to_owned() };
+        start(&settings);
+        start(&settings);
+    }
+}
