@@ -1,3 +1,9 @@
 //! The image engine: decode, colour, operations, encode.
 
+pub mod animation;
+pub mod color;
+pub mod decode;
+pub mod encode;
+pub mod metadata;
 pub mod pixels;
+pub mod probe;

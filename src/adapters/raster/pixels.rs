@@ -75,3 +75,22 @@ impl Layout {
         matches!(self, Self::GrayAlpha | Self::Rgba)
     }
 }
+
+/// Pixels in the form in which they are cheapest to work on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pixels {
+    /// Interleaved samples.
+    Picture(Picture),
+    /// YCbCr planes, which only JPEG and AVIF know.
+    Planes(Planes),
+}
+
+impl Pixels {
+    /// Width and height in pixels.
+    pub fn size(&self) -> (u32, u32) {
+        match self {
+            Self::Picture(picture) => (picture.width, picture.height),
+            Self::Planes(planes) => (planes.width, planes.height),
+        }
+    }
+}
