@@ -4,6 +4,7 @@ pub mod animation;
 pub mod color;
 pub mod decode;
 pub mod encode;
+mod ffi;
 pub mod metadata;
 pub mod pixels;
 pub mod probe;
