@@ -1,3 +1,10 @@
 //! The image engine: decode, colour, operations, encode.
 
+pub mod animation;
+pub mod color;
+pub mod decode;
+pub mod encode;
+mod ffi;
+pub mod metadata;
 pub mod pixels;
+pub mod probe;
