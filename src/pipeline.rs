@@ -18,7 +18,7 @@ use mortar_actors::lock::LockHandle;
 use mortar_actors::storage::StorageHandle;
 use mortar_actors::store_back::StoreBackHandle;
 use mortar_actors::transform::TransformHandle;
-use mortar_actors::{ByteRange, Deadline, Fault, Fetched, ObjectMeta, Rendition};
+use mortar_actors::{Deadline, Fault, Rendition};
 use serde::Serialize;
 
 use crate::adapters::raster::RasterEngine;
@@ -107,28 +107,12 @@ impl Pipeline {
         deadline: Deadline,
     ) -> Result<Arc<Served>, Fault> {
         if derived.check_parent {
-            original::stat(self, &derived.root, deadline).await?;
+            original::must_exist(self, &derived.root, deadline).await?;
         }
         if let Some(hit) = lookup::cached(self, &derived.key, deadline).await {
             return Ok(hit);
         }
         flight::join(self, object, derived, deadline).await
-    }
-
-    /// Opens a plain object, or a part of it, for streaming.
-    ///
-    /// # Errors
-    /// Whatever the store reported.
-    pub async fn open(&self, object: &Location, part: Option<ByteRange>, deadline: Deadline) -> Result<Fetched, Fault> {
-        original::open(self, object, part, deadline).await
-    }
-
-    /// Tells what [`Pipeline::open`] would, without the body.
-    ///
-    /// # Errors
-    /// Whatever the store reported.
-    pub async fn stat(&self, object: &Location, deadline: Deadline) -> Result<ObjectMeta, Fault> {
-        original::stat(self, object, deadline).await
     }
 }
 

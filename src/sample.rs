@@ -1,7 +1,7 @@
 //! The built-in sample picture, so that the first URL a new user opens shows something.
 
 use bytes::Bytes;
-use mortar_actors::storage::{Put, StorageHandle, Stat};
+use mortar_actors::storage::StorageHandle;
 use mortar_actors::{Body, Deadline, Fault, ObjectKey, ObjectMeta, StoreId};
 
 /// A lake at sunset, drawn for this project: 1920 x 1280 pixels, JPEG.
@@ -14,9 +14,9 @@ pub const NAME: &str = "sample.jpg";
 ///
 /// # Errors
 /// Whatever the store reported; the service can go on without the picture.
-pub async fn provide(storage: &StorageHandle, store: StoreId, deadline: Deadline) -> Result<(), Fault> {
+pub async fn provide(storage: &StorageHandle, store: &StoreId, deadline: Deadline) -> Result<(), Fault> {
     let key = ObjectKey::new(NAME);
-    match storage.stat(Stat { store: store.clone(), key: key.clone() }, deadline).await {
+    match storage.stat(store, &key, deadline).await {
         Err(fault) if fault.is_not_found() => {}
         found_or_failed => return found_or_failed.map(drop),
     }
@@ -26,5 +26,5 @@ pub async fn provide(storage: &StorageHandle, store: StoreId, deadline: Deadline
         ..ObjectMeta::default()
     };
     let body = Body::Bytes(Bytes::from_static(PICTURE));
-    storage.put(Put { store, key, meta, body }, deadline).await.map(drop)
+    storage.put(store, &key, meta, body, deadline).await.map(drop)
 }

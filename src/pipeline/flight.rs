@@ -1,14 +1,25 @@
 //! One flight makes one result, for everyone who asks for it meanwhile.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use mortar_actors::lock::FlightContext;
+use mortar_actors::lock::{Errand, FlightContext};
 use mortar_actors::{Deadline, Fault};
 use tokio::time::Instant;
 
 use super::{Pipeline, Served, Stage, Tier, lookup, original, rendition, store_back};
 use crate::adapters::raster::RenderJob;
 use crate::domain::{Derived, Location};
+
+/// How long looking for another instance's result may take before the flight asks for the lease again.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// What a flight is for.
+struct Wanted {
+    pipeline: Arc<Pipeline>,
+    object: Location,
+    derived: Derived,
+}
 
 /// Joins the flight for a result, or starts it.
 pub(super) async fn join(
@@ -17,36 +28,43 @@ pub(super) async fn join(
     derived: &Derived,
     deadline: Deadline,
 ) -> Result<Arc<Served>, Fault> {
-    let work = {
-        let (pipeline, object, derived) = (Arc::clone(pipeline), object.clone(), derived.clone());
-        move |flight: FlightContext| make(pipeline, object, derived, flight)
-    };
-    pipeline.flights.join(derived.key.clone(), deadline, work).await
+    let wanted = Arc::new(Wanted { pipeline: Arc::clone(pipeline), object: object.clone(), derived: derived.clone() });
+    let sought = Arc::clone(&wanted);
+    let errand = Errand::new(move |flight| make(Arc::clone(&wanted), flight))
+        .looking(move || look_elsewhere(Arc::clone(&sought)));
+    pipeline.flights.join(&derived.key, deadline, errand).await
 }
 
 /// The stages of a flight: result store, original, overlays, render; then the result is cached and handed out, and
 /// stored back afterwards. The original is dropped before the result is stored.
-async fn make(
-    pipeline: Arc<Pipeline>,
-    object: Location,
-    derived: Derived,
-    flight: FlightContext,
-) -> Result<Arc<Served>, Fault> {
+async fn make(wanted: Arc<Wanted>, flight: FlightContext) -> Result<Arc<Served>, Fault> {
+    let Wanted { pipeline, object, derived } = &*wanted;
     let deadline = flight.deadline;
-    if let Some(stored) = lookup::stored(&pipeline, &object, &derived.key, deadline).await? {
+    if let Some(stored) = lookup::stored(pipeline, object, &derived.key, deadline).await? {
         return Ok(stored);
     }
     let started = Instant::now();
-    let source = original::read_whole(&pipeline, &derived.root, deadline).await?;
+    let original = original::load(pipeline, &derived.root, deadline).await?;
     let overlays = pipeline.overlays.for_plan(&pipeline.storage, &derived.plan, deadline).await?;
     let mut stages = vec![Stage::new("original", started.elapsed())];
 
-    let job = RenderJob { source, plan: Arc::clone(&derived.plan), overlays };
-    let rendered = pipeline.transform.render(derived.key.clone(), job, deadline).await?;
+    let job = RenderJob { source: original.bytes, plan: Arc::clone(&derived.plan), overlays };
+    let rendered = pipeline.transform.render(&derived.key, job, deadline).await?;
+    drop(original.buffered);
     stages.extend(rendered.timings.iter().map(|(name, elapsed)| Stage::new(name, *elapsed)));
 
     let rendition = Arc::new(rendition::from_render(rendered));
     pipeline.cache.insert(derived.key.clone(), Arc::clone(&rendition), pipeline.settings.time_to_live);
-    store_back::offer(&pipeline, object, Arc::clone(&rendition));
+    store_back::offer(pipeline, object, Arc::clone(&rendition));
     Ok(Arc::new(Served { rendition, tier: Tier::Rendered, stages }))
+}
+
+/// Looks for what another instance may have made meanwhile. A tier that fails here has nothing.
+async fn look_elsewhere(wanted: Arc<Wanted>) -> Option<Arc<Served>> {
+    let Wanted { pipeline, object, derived } = &*wanted;
+    let deadline = Deadline::within(LOOK);
+    if let Some(hit) = lookup::cached(pipeline, &derived.key, deadline).await {
+        return Some(hit);
+    }
+    lookup::stored(pipeline, object, &derived.key, deadline).await.ok().flatten()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mortar_actors::{Deadline, Fault, Key, Rendition};
 use tokio::time::Instant;
 
-use super::{Pipeline, Served, Stage, Tier, original, rendition};
+use super::{Pipeline, Served, Stage, Tier, rendition};
 use crate::domain::Location;
 
 /// Looks into the cache: memory on this very thread, then whatever level instances share.
@@ -27,14 +27,13 @@ pub(super) async fn stored(
     deadline: Deadline,
 ) -> Result<Option<Arc<Served>>, Fault> {
     let started = Instant::now();
-    let fetched = match original::open(pipeline, object, None, deadline).await {
-        Ok(fetched) => fetched,
+    let Location { store, key: name } = object;
+    let loaded = match pipeline.storage.load(store, name, pipeline.settings.result_bytes, deadline).await {
+        Ok(loaded) => loaded,
         Err(fault) if fault.is_not_found() => return Ok(None),
         Err(fault) => return Err(fault),
     };
-    let written = fetched.meta.last_modified;
-    let body = original::read_body(fetched, pipeline.settings.result_bytes, deadline).await?;
-    let rendition = match rendition::from_bytes(body, written) {
+    let rendition = match rendition::from_bytes(loaded.bytes, loaded.meta.last_modified) {
         Ok(rendition) => Arc::new(rendition),
         Err(fault) => {
             tracing::warn!(%key, %fault, "a stored result is no picture; it is made again");

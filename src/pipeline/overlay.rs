@@ -11,8 +11,7 @@ use mortar_actors::{Deadline, Fault, FaultKind};
 use tokio::time::Instant;
 use url::Url;
 
-use super::original;
-use crate::adapters::HttpSource;
+use crate::adapters::GuardedClient;
 use crate::adapters::raster::Overlay;
 use crate::domain::plan::Plan;
 use crate::domain::{Buckets, Location, resolve};
@@ -36,7 +35,7 @@ pub struct OverlaySettings {
 pub struct Overlays {
     settings: OverlaySettings,
     buckets: Arc<Buckets>,
-    source: Arc<HttpSource>,
+    client: Arc<GuardedClient>,
     // A plain mutex: it is held for a look-up, never across an await.
     kept: Mutex<LruCache<String, Kept>>,
 }
@@ -49,9 +48,9 @@ struct Kept {
 
 impl Overlays {
     /// An empty set of watermarks.
-    pub fn new(settings: OverlaySettings, buckets: Arc<Buckets>, source: Arc<HttpSource>) -> Self {
+    pub fn new(settings: OverlaySettings, buckets: Arc<Buckets>, client: Arc<GuardedClient>) -> Self {
         let kept = Mutex::new(LruCache::new(settings.items));
-        Self { settings, buckets, source, kept }
+        Self { settings, buckets, client, kept }
     }
 
     /// The watermarks of a plan, one for each step that has one, in the order of the steps.
@@ -90,24 +89,21 @@ impl Overlays {
         if resolved.derived.is_some() {
             return Err(Fault::new(FaultKind::Invalid, "it must be an original, not the result of a transform"));
         }
-        let Location { store, key } = resolved.object;
-        let fetch = mortar_actors::storage::Fetch { store, key, range: None };
-        let fetched = storage.fetch(fetch, deadline).await?;
-        original::read_body(fetched, self.settings.max_bytes, deadline).await
+        let Location { store, key } = &resolved.object;
+        let loaded = storage.load(store, key, self.settings.max_bytes, deadline).await?;
+        Ok(loaded.bytes)
     }
 
     async fn from_host(&self, address: &str, deadline: Deadline) -> Result<Bytes, Fault> {
         let url = Url::parse(address).map_err(|cause| {
             Fault::new(FaultKind::Invalid, "it is neither an http address nor /bucket/key").caused_by(cause)
         })?;
-        let allowed = url.host_str().is_some_and(|host| {
-            self.settings.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
-        });
-        if !allowed {
-            return Err(Fault::new(FaultKind::Forbidden, "its host is not allowed"));
-        }
-        let fetched = self.source.fetch_url(&url, self.settings.max_bytes, deadline).await?;
-        original::read_body(fetched, self.settings.max_bytes, deadline).await
+        // Asked of the first address and of every one that it redirects to.
+        let allowed = |url: &Url| {
+            url.host_str().is_some_and(|host| self.settings.allowed_hosts.iter().any(|allowed| allowed == host))
+        };
+        let limit = self.settings.max_bytes;
+        self.client.fetch_url(&url, limit, deadline, &allowed).await?.body.collect(limit).await
     }
 
     fn fresh(&self, image: &str) -> Option<Arc<Overlay>> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mortar_actors::lock::FlightContext;
+use mortar_actors::lock::{Errand, FlightContext};
 use mortar_actors::{Deadline, Fault, FaultKind, Key, Rendition};
 
 use super::{Pipeline, Served, Stage, Tier, rendition};
@@ -61,15 +61,18 @@ impl Pipeline {
         deadline: Deadline,
     ) -> Result<Arc<Served>, Fault> {
         let (pipeline, source, name) = (Arc::clone(self), placeholder.source.clone(), key.clone());
-        let work = move |flight: FlightContext| async move {
-            let job = RenderJob { source, plan, overlays: Vec::new() };
-            let rendered = pipeline.transform.render(name.clone(), job, flight.deadline).await?;
-            let stages = rendered.timings.iter().map(|(stage, elapsed)| Stage::new(stage, *elapsed)).collect();
-            let rendition = Arc::new(rendition::from_render(rendered));
-            pipeline.cache.insert(name, Arc::clone(&rendition), pipeline.settings.time_to_live);
-            Ok(served(rendition, stages))
-        };
-        self.flights.join(key, deadline, work).await
+        let errand = Errand::new(move |flight: FlightContext| {
+            let job = RenderJob { source: source.clone(), plan: Arc::clone(&plan), overlays: Vec::new() };
+            let (pipeline, name) = (Arc::clone(&pipeline), name.clone());
+            async move {
+                let rendered = pipeline.transform.render(&name, job, flight.deadline).await?;
+                let stages = rendered.timings.iter().map(|(stage, elapsed)| Stage::new(stage, *elapsed)).collect();
+                let rendition = Arc::new(rendition::from_render(rendered));
+                pipeline.cache.insert(name, Arc::clone(&rendition), pipeline.settings.time_to_live);
+                Ok(served(rendition, stages))
+            }
+        });
+        self.flights.join(&key, deadline, errand).await
     }
 }
 

@@ -9,7 +9,7 @@ use super::Pipeline;
 use crate::domain::Location;
 
 /// Queues a result for its store.
-pub(super) fn offer(pipeline: &Pipeline, object: Location, rendition: Arc<Rendition>) {
+pub(super) fn offer(pipeline: &Pipeline, object: &Location, rendition: Arc<Rendition>) {
     let side = |name: &str, pixels: Option<u32>| Some((name.to_owned(), pixels?.to_string()));
     let sides = [
         side("x-amz-meta-public-width", rendition.width),
@@ -22,5 +22,5 @@ pub(super) fn offer(pipeline: &Pipeline, object: Location, rendition: Arc<Rendit
         last_modified: Some(rendition.last_modified),
         headers: sides.into_iter().flatten().collect(),
     };
-    pipeline.store_back.offer(StoreBackItem { store: object.store, key: object.key, meta, rendition });
+    pipeline.store_back.offer(StoreBackItem { store: object.store.clone(), key: object.key.clone(), meta, rendition });
 }

@@ -1,0 +1,120 @@
+//! The traffic listener: every path is a bucket and a key; the key is an object or the result of a transform.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::Method;
+use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, web};
+use mortar_actors::{ByteRange, Deadline, Fault, FaultKind};
+
+use super::explain::Explanation;
+use crate::domain::{Buckets, Derived, Location, Resolved, resolve};
+use crate::pipeline::Pipeline;
+use crate::respond::{self, DefaultHeaders, Extras};
+use crate::{error, pipeline};
+
+/// Asks for the explanation of an answer, where the configuration allows it.
+const DEBUG: HeaderName = HeaderName::from_static("x-mortar-debug");
+/// The explanation, as JSON.
+const EXPLANATION: HeaderName = HeaderName::from_static("x-mortar-explanation");
+
+/// What the handlers of all workers share.
+pub struct Pictures {
+    /// How URLs are understood.
+    pub routes: Arc<Buckets>,
+    /// Where answers come from.
+    pub pipeline: Arc<Pipeline>,
+    /// Default headers of each bucket, by name.
+    pub bucket_headers: BTreeMap<String, DefaultHeaders>,
+    /// The time a request may take: until the last byte for a result, until the first for an object.
+    pub request_timeout: Duration,
+    /// Whether requests may ask for an explanation.
+    pub debug_header: bool,
+}
+
+/// Adds the pictures of all buckets.
+pub fn configure(routes: &mut web::ServiceConfig) {
+    routes.default_service(web::to(answer));
+}
+
+async fn answer(request: HttpRequest, pictures: web::Data<Pictures>) -> HttpResponse {
+    let path = request.uri().path();
+    let extras = Extras { defaults: pictures.headers_of(path), vary: &[] };
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let fault = Fault::new(FaultKind::Unsupported, "pictures can be read here: GET, HEAD or OPTIONS");
+        return error::answer(&request, &fault, extras);
+    }
+    let resolved = match resolve(&pictures.routes, path, request.uri().query().unwrap_or_default()) {
+        Ok(resolved) => resolved,
+        Err(fault) => return error::answer(&request, &fault, extras),
+    };
+    let deadline = Deadline::within(pictures.request_timeout);
+    match &resolved.derived {
+        None => pictures.object(&request, resolved.object, extras, deadline).await,
+        Some(derived) => pictures.result(&request, &resolved, derived, extras, deadline).await,
+    }
+}
+
+impl Pictures {
+    /// An object as it is stored, streamed.
+    async fn object(
+        &self,
+        request: &HttpRequest,
+        object: Location,
+        extras: Extras<'_>,
+        deadline: Deadline,
+    ) -> HttpResponse {
+        let storage = self.pipeline.storage.clone();
+        let answered = if request.method() == Method::HEAD {
+            let meta = storage.stat(&object.store, &object.key, deadline).await;
+            meta.map(|meta| respond::object_head(request, &meta, extras))
+        } else {
+            let object = Arc::new(object);
+            let fetch = move |part: Option<ByteRange>| {
+                let (storage, object) = (storage.clone(), Arc::clone(&object));
+                async move { storage.fetch(&object.store, &object.key, part, deadline).await }
+            };
+            respond::object(request, extras, fetch).await
+        };
+        answered.unwrap_or_else(|fault| error::answer(request, &fault, extras))
+    }
+
+    /// The result of a transform; where it fails, the placeholder or the error.
+    async fn result(
+        &self,
+        request: &HttpRequest,
+        resolved: &Resolved,
+        derived: &Derived,
+        extras: Extras<'_>,
+        deadline: Deadline,
+    ) -> HttpResponse {
+        let outcome = self.pipeline.serve(&resolved.object, derived, deadline).await;
+        let (mut response, served) = match outcome {
+            Ok(served) => (respond::rendition(request, &served.rendition, extras), Some(served)),
+            Err(fault) => match self.pipeline.placeholder(derived, &fault, deadline).await {
+                Some(shown) => (respond::placeholder(request, &fault, &shown.rendition, extras), Some(shown)),
+                None => (error::answer(request, &fault, extras), None),
+            },
+        };
+        if self.debug_header && request.headers().contains_key(DEBUG) {
+            explain(response.headers_mut(), resolved, derived, served.as_deref());
+        }
+        response
+    }
+
+    /// The default headers of the bucket that a path names.
+    fn headers_of(&self, path: &str) -> Option<&DefaultHeaders> {
+        self.bucket_headers.get(path.trim_start_matches('/').split('/').next()?)
+    }
+}
+
+/// Says how the answer was come by. Such an answer is for one pair of eyes, not for caches.
+fn explain(headers: &mut HeaderMap, resolved: &Resolved, derived: &Derived, served: Option<&pipeline::Served>) {
+    let explanation = Explanation::new(resolved, derived, served);
+    if let Ok(value) = HeaderValue::try_from(explanation.to_json()) {
+        headers.insert(EXPLANATION, value);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
