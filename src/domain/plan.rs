@@ -3,9 +3,15 @@
 //! Everything here is a value. Constructors of the small types hold the limits that belong to the vocabulary itself;
 //! limits of an installation (pixels, number of operations) are checked where they are configured.
 
+pub(crate) mod words;
+
 use std::num::NonZeroU32;
 
+use mortar_actors::Fault;
 use serde::Serialize;
+
+use super::bucket::{PlanLimits, Recipe};
+use super::invalid;
 
 /// The whole transformation: the steps of nested parents, root first, and how to encode the result.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -217,6 +223,57 @@ impl Format {
             Self::Png => "image/png",
             Self::Avif => "image/avif",
             Self::Gif => "image/gif",
+        }
+    }
+}
+
+impl Plan {
+    /// Puts transforms, root first, together. Of what they say about the encoding the last word counts.
+    ///
+    /// # Errors
+    /// `Invalid` when they have more operations than allowed.
+    pub(super) fn from_recipes<'a>(
+        recipes: impl IntoIterator<Item = &'a Recipe>,
+        limits: PlanLimits,
+    ) -> Result<Self, Fault> {
+        let mut plan = Self { steps: Vec::new(), output: Output::default() };
+        for recipe in recipes {
+            plan.steps.push(recipe.step.clone());
+            plan.output = plan.output.overridden_by(recipe.output);
+        }
+        let operations: usize = plan.steps.iter().map(Step::operations).sum();
+        if operations > limits.operations {
+            let limit = limits.operations;
+            return Err(invalid(format!("{operations} operations are more than the limit of {limit}")));
+        }
+        Ok(plan)
+    }
+}
+
+impl Step {
+    /// The number of operations it has.
+    pub fn operations(&self) -> usize {
+        let set = [
+            self.rotate.is_some(),
+            self.resize.is_some(),
+            self.crop.is_some(),
+            self.extract.is_some(),
+            self.resize_crop_auto.is_some(),
+            self.blur.is_some(),
+            self.watermark.is_some(),
+            self.grayscale,
+        ];
+        set.into_iter().filter(|set| *set).count()
+    }
+}
+
+impl Output {
+    fn overridden_by(self, later: Self) -> Self {
+        Self {
+            format: later.format.or(self.format),
+            quality: later.quality.or(self.quality),
+            interlace: later.interlace || self.interlace,
+            strip: later.strip || self.strip,
         }
     }
 }
