@@ -1,3 +1,17 @@
 //! The outside world behind the ports: stores, and the image engine.
 
+mod http_client;
+mod http_origin;
+mod local;
+mod measured;
+mod noop;
+mod open;
+mod prefixed;
 pub mod raster;
+
+pub use http_client::{AddressPolicy, GuardedClient, RequestBody};
+pub use http_origin::HttpOrigin;
+pub use local::{Layout, LocalStore};
+pub use noop::NoopStore;
+pub use open::Stores;
+pub use prefixed::PrefixedStore;

@@ -1,0 +1,133 @@
+//! Objects as files: `root/<container>/<key>`, plain or beginning with their metadata.
+
+mod blocking;
+mod container;
+mod draft;
+mod faults;
+mod key_path;
+mod object;
+mod sidecar;
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::TryStreamExt;
+use futures::stream::BoxStream;
+use mortar_actors::storage::Store;
+use mortar_actors::{Body, ByteRange, Fault, FaultKind, Fetched, ObjectKey, ObjectMeta};
+
+use self::blocking::blocking;
+use self::container::Container;
+use self::draft::Draft;
+use self::key_path::key_path;
+use self::object::Object;
+use super::measured::measured;
+
+/// Bytes gathered before a write goes to the disk: few trips to the blocking pool, and a bound for what a slow upload
+/// keeps in memory.
+const WRITE_BATCH_BYTES: usize = 256 * 1024;
+
+/// How an object's metadata is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Not at all: the file is the content, its media type follows from its extension.
+    Plain,
+    /// In a header before the content. A file without one is an object as well.
+    Sidecar,
+}
+
+/// A directory of objects on this machine.
+///
+/// Keys are confined to `root/<container>`, symbolic links included: whatever lies outside does not exist. A key is a
+/// relative path of non-empty components; one that no file can have (`..`, `a//b`, a trailing slash, over-long names)
+/// is not found when read and invalid when written.
+///
+/// Writes appear whole, by rename, after they have reached the disk. No file or directory stays open between calls;
+/// every call works in at most one thread of the blocking pool at a time, so whoever bounds the calls bounds those.
+#[derive(Clone, Debug)]
+pub struct LocalStore {
+    container: Container,
+    layout: Layout,
+}
+
+impl LocalStore {
+    /// Opens a container and clears away what broken writes have left in it. The container itself may be absent: it is
+    /// made by the first write.
+    ///
+    /// # Errors
+    /// `Upstream` when `root` cannot be reached, `Internal` when `container` is not a plain name.
+    pub async fn open(root: PathBuf, container: &str, layout: Layout) -> Result<Self, Fault> {
+        let container = Container::new(root, container)?;
+        let opened = container.clone();
+        blocking(move || opened.sweep()).await?;
+        Ok(Self { container, layout })
+    }
+}
+
+#[async_trait]
+impl Store for LocalStore {
+    async fn fetch(&self, key: &ObjectKey, range: Option<ByteRange>) -> Result<Fetched, Fault> {
+        let path = key_path(key).ok_or_else(faults::absent)?;
+        let (container, layout) = (self.container.clone(), self.layout);
+        blocking(move || Object::open(&container.existing()?, &path, layout)?.into_fetched(range)).await
+    }
+
+    async fn stat(&self, key: &ObjectKey) -> Result<ObjectMeta, Fault> {
+        let path = key_path(key).ok_or_else(faults::absent)?;
+        let (container, layout) = (self.container.clone(), self.layout);
+        blocking(move || Ok(Object::open(&container.existing()?, &path, layout)?.into_meta())).await
+    }
+
+    async fn put(&self, key: &ObjectKey, meta: ObjectMeta, body: Body) -> Result<ObjectMeta, Fault> {
+        let path = key_path(key).ok_or_else(faults::unnameable)?;
+        let mut chunks = measured(body, meta.length);
+        let (container, layout) = (self.container.clone(), self.layout);
+        let mut draft = blocking(move || Draft::begin(container.created()?, layout, meta)).await?;
+        loop {
+            let batch = next_batch(&mut chunks).await?;
+            if batch.is_empty() {
+                break;
+            }
+            draft = blocking(move || draft.append(&batch)).await?;
+        }
+        blocking(move || draft.publish(&path)).await
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), Fault> {
+        let Some(path) = key_path(key) else {
+            return Ok(());
+        };
+        let container = self.container.clone();
+        let removed = blocking(move || container.existing()?.remove_file(&path).map_err(faults::reading)).await;
+        match removed {
+            Err(fault) if fault.is_not_found() => Ok(()),
+            removed => removed,
+        }
+    }
+
+    async fn check(&self) -> Result<(), Fault> {
+        let container = self.container.clone();
+        let reached = blocking(move || container.existing()).await;
+        match reached {
+            Err(fault) if !matches!(fault.kind(), FaultKind::NotFound) => Err(fault),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The chunks that came until a batch was full; none at the end of the body.
+async fn next_batch(chunks: &mut BoxStream<'static, Result<Bytes, Fault>>) -> Result<Vec<Bytes>, Fault> {
+    let mut batch = Vec::new();
+    let mut gathered = 0;
+    while gathered < WRITE_BATCH_BYTES {
+        let Some(chunk) = chunks.try_next().await? else {
+            break;
+        };
+        gathered += chunk.len();
+        if !chunk.is_empty() {
+            batch.push(chunk);
+        }
+    }
+    Ok(batch)
+}

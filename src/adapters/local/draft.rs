@@ -1,0 +1,117 @@
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use cap_std::fs::{Dir, OpenOptions};
+use mortar_actors::{EntityTag, Fault, ObjectMeta};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::key_path::DRAFTS;
+use super::object::derived_meta;
+use super::sidecar::Header;
+use super::{Layout, faults};
+
+/// An object while it is being written. It is invisible until [`Draft::publish`]; dropped before, it leaves nothing.
+///
+/// The file is locked as long as the draft lives, which tells other processes on the same disk that it is in use.
+pub(super) struct Draft {
+    container: Dir,
+    name: PathBuf,
+    file: File,
+    layout: Layout,
+    meta: ObjectMeta,
+    /// Bytes of content written so far.
+    length: u64,
+    /// Set when the validator is to be made of the content.
+    hash: Option<Box<Xxh3>>,
+    published: bool,
+}
+
+impl Draft {
+    /// Starts an empty object in `container`.
+    pub(super) fn begin(container: Dir, layout: Layout, meta: ObjectMeta) -> Result<Self, Fault> {
+        container.create_dir_all(DRAFTS).map_err(faults::outage)?;
+        let name = Path::new(DRAFTS).join(format!("{:032x}", rand::random::<u128>()));
+        let file = container
+            .open_with(&name, OpenOptions::new().write(true).create_new(true))
+            .map_err(faults::writing)?
+            .into_std();
+        let mut draft = Self { container, name, file, layout, meta, length: 0, hash: None, published: false };
+        draft.file.lock().map_err(faults::outage)?;
+        if layout == Layout::Sidecar {
+            draft.reserve_header()?;
+        }
+        Ok(draft)
+    }
+
+    /// Writes the next bytes and hands the draft back.
+    pub(super) fn append(mut self, batch: &[Bytes]) -> Result<Self, Fault> {
+        for chunk in batch {
+            self.file.write_all(chunk).map_err(faults::writing)?;
+            self.length += chunk.len() as u64;
+            if let Some(hash) = &mut self.hash {
+                hash.update(chunk);
+            }
+        }
+        Ok(self)
+    }
+
+    /// Makes the object visible as `path` in one step, replacing what was there, after all of it has reached the disk.
+    pub(super) fn publish(mut self, path: &Path) -> Result<ObjectMeta, Fault> {
+        if let Some(hash) = self.hash.take() {
+            self.meta.etag = Some(content_tag(hash.digest128()));
+            self.file.seek(SeekFrom::Start(0)).map_err(faults::writing)?;
+            self.write_header()?;
+        }
+        self.file.sync_all().map_err(faults::writing)?;
+        let derived = derived_meta(&self.file.metadata().map_err(faults::outage)?, self.length, path);
+        self.rename_to(path)?;
+        Ok(match self.layout {
+            Layout::Plain => derived,
+            Layout::Sidecar => Header::of(&self.meta).over(derived),
+        })
+    }
+
+    /// Writes the header before the content is known: until its end, a tag of the same length holds the tag's place.
+    fn reserve_header(&mut self) -> Result<(), Fault> {
+        if self.meta.etag.is_none() {
+            self.meta.etag = Some(content_tag(0));
+            self.hash = Some(Box::new(Xxh3::new()));
+        }
+        self.write_header()
+    }
+
+    fn write_header(&mut self) -> Result<(), Fault> {
+        self.file.write_all(&Header::of(&self.meta).encode()?).map_err(faults::writing)
+    }
+
+    fn rename_to(&mut self, path: &Path) -> Result<(), Fault> {
+        let parent = match path.parent() {
+            Some(parent) if parent != Path::new("") => {
+                self.container.create_dir_all(parent).map_err(faults::writing)?;
+                parent
+            }
+            _ => Path::new("."),
+        };
+        self.container.rename(&self.name, &self.container, path).map_err(faults::writing)?;
+        self.published = true;
+        // The rename itself is on the disk only when its directory is.
+        self.container.open(parent).and_then(|directory| directory.sync_all()).map_err(faults::outage)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if self.published {
+            return;
+        }
+        if let Err(error) = self.container.remove_file(&self.name) {
+            tracing::warn!(%error, "the draft of a broken write could not be removed");
+        }
+    }
+}
+
+fn content_tag(hash: u128) -> EntityTag {
+    EntityTag::new(&format!("{hash:032x}"))
+}

@@ -1,0 +1,51 @@
+//! Errors of the file system, translated once.
+
+use std::io::{Error, ErrorKind};
+
+use mortar_actors::{Fault, FaultKind};
+
+/// There is no such object.
+pub(super) fn absent() -> Fault {
+    Fault::new(FaultKind::NotFound, "the object does not exist")
+}
+
+/// The key of a write cannot be the name of a file.
+pub(super) fn unnameable() -> Fault {
+    Fault::new(FaultKind::Invalid, "this store cannot hold an object of that name")
+}
+
+/// What a failed read means: an object is absent when no file can have its name, when the way to it leads through a
+/// file or out of the container. Everything else is an outage.
+pub(super) fn reading(error: Error) -> Fault {
+    match error.kind() {
+        ErrorKind::NotFound => absent(),
+        _ if cannot_be_there(&error) => absent().caused_by(error),
+        _ => outage(error),
+    }
+}
+
+/// What a failed write means.
+pub(super) fn writing(error: Error) -> Fault {
+    match error.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty => unnameable().caused_by(error),
+        _ if cannot_be_there(&error) => unnameable().caused_by(error),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            Fault::new(FaultKind::Upstream, "the store is full").caused_by(error)
+        }
+        _ => outage(error),
+    }
+}
+
+/// The disk or its directories are not as they should be.
+pub(super) fn outage(error: Error) -> Fault {
+    Fault::new(FaultKind::Upstream, "the store cannot be read or written").caused_by(error)
+}
+
+fn cannot_be_there(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::NotADirectory | ErrorKind::IsADirectory | ErrorKind::InvalidFilename => true,
+        // The sandbox itself refuses a path that leads outside; a permission of the file system has an error number.
+        ErrorKind::PermissionDenied => error.raw_os_error().is_none(),
+        _ => false,
+    }
+}

@@ -1,0 +1,60 @@
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mortar_actors::storage::{OpenStore, Store};
+use mortar_actors::{Fault, FaultKind, StoreId};
+
+use super::{HttpOrigin, Layout, LocalStore, NoopStore, PrefixedStore};
+use crate::config::{OriginConfig, StorageConfig, StorageKind};
+
+/// Opens the storages of the configuration.
+///
+/// An id is `bucket/storage`, or `bucket/storage#container` where the storage is used for another container than the
+/// bucket's own. A container named in the storage's configuration goes before both.
+#[derive(Debug)]
+pub struct Stores {
+    storages: HashMap<(String, String), StorageConfig>,
+    origin: OriginConfig,
+}
+
+impl Stores {
+    /// Knows `storages` by the names of bucket and storage; `origin` says how those of kind `http` are reached.
+    pub fn new(storages: HashMap<(String, String), StorageConfig>, origin: OriginConfig) -> Self {
+        Self { storages, origin }
+    }
+
+    /// The configuration of a storage and the container to use in it.
+    fn find<'a>(&'a self, id: &'a StoreId) -> Option<(&'a StorageConfig, &'a str)> {
+        let (bucket, storage) = id.as_str().split_once('/')?;
+        let (storage, container) = storage.split_once('#').unwrap_or((storage, bucket));
+        let config = self.storages.get(&(bucket.to_owned(), storage.to_owned()))?;
+        Some((config, config.bucket.as_deref().unwrap_or(container)))
+    }
+}
+
+#[async_trait]
+impl OpenStore for Stores {
+    async fn open(&self, id: &StoreId) -> Result<Arc<dyn Store>, Fault> {
+        let (config, container) = self.find(id).ok_or_else(|| unusable("it is not configured"))?;
+        let store: Arc<dyn Store> = match config.kind {
+            StorageKind::Local => Arc::new(LocalStore::open(root(config)?, container, Layout::Plain).await?),
+            StorageKind::LocalMeta => Arc::new(LocalStore::open(root(config)?, container, Layout::Sidecar).await?),
+            StorageKind::Http => {
+                let url = config.url.as_deref().ok_or_else(|| unusable("it has no url"))?;
+                Arc::new(HttpOrigin::new(url, container, &config.headers, &self.origin)?)
+            }
+            StorageKind::Noop => Arc::new(NoopStore),
+        };
+        Ok(PrefixedStore::wrap(&config.path_prefix, store))
+    }
+}
+
+fn root(config: &StorageConfig) -> Result<PathBuf, Fault> {
+    config.root_path.clone().ok_or_else(|| unusable("it has no root_path"))
+}
+
+fn unusable(why: &str) -> Fault {
+    Fault::new(FaultKind::Internal, format!("a storage cannot be used: {why}"))
+}
