@@ -7,6 +7,8 @@ mod blur;
 pub mod color;
 pub mod decode;
 pub mod encode;
+pub mod engine;
+mod ffi;
 mod geometry;
 mod grayscale;
 mod limits;

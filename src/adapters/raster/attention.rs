@@ -6,6 +6,7 @@
 
 use super::geometry::{Size, SmartCut, Window};
 use super::pixels::{Layout, Picture, Samples};
+use super::sample::Sample;
 
 /// Longest side of the version that is looked at: detail smaller than that is texture, not a subject.
 pub(super) const LOOK: u32 = 96;
@@ -36,10 +37,10 @@ pub(super) fn look_size(size: Size) -> Size {
 
 /// The top-left corner of the window to keep, in the pixels of `cut.framing`.
 ///
-/// `look` is a small, upright version of the whole picture that the framing shows; eight bits deep. Equal pictures give
+/// `look` is a small, upright version of the whole picture that the framing shows. Equal pictures give
 /// equal answers, and a picture without any attraction is cut in the middle.
 pub(super) fn place(cut: SmartCut, look: &Picture) -> (u32, u32) {
-    let Some(scores) = SummedArea::of(look) else { return middle(cut) };
+    let scores = SummedArea::of(look);
     let shown = cut.framing.size;
     let horizontal = f64::from(scores.size.width) / f64::from(shown.width);
     let vertical = f64::from(scores.size.height) / f64::from(shown.height);
@@ -68,11 +69,12 @@ fn middle(cut: SmartCut) -> (u32, u32) {
 }
 
 impl SummedArea {
-    /// The scores of a small picture; `None` for one of the wrong depth.
-    fn of(look: &Picture) -> Option<Self> {
-        let Samples::U8(samples) = &look.samples else { return None };
-        let pixels: Vec<[f32; 4]> =
-            samples.chunks_exact(look.layout.channels()).map(|p| fractions(p, look.layout)).collect();
+    /// The scores of a small picture.
+    fn of(look: &Picture) -> Self {
+        let pixels = match &look.samples {
+            Samples::U8(samples) => fractions(samples, look.layout),
+            Samples::U16(samples) => fractions(samples, look.layout),
+        };
         let size = Size::new(look.width, look.height);
         let (width, height) = (size.width as usize, size.height as usize);
         let mut sums = vec![0.0; (width + 1) * (height + 1)];
@@ -83,7 +85,7 @@ impl SummedArea {
                 sums[(y + 1) * (width + 1) + x + 1] = sums[y * (width + 1) + x + 1] + row;
             }
         }
-        Some(Self { size, sums })
+        Self { size, sums }
     }
 
     fn sum(&self, window: Window) -> f64 {
@@ -123,15 +125,16 @@ impl SummedArea {
     }
 }
 
-/// Red, green, blue and alpha from 0 to 1.
-fn fractions(pixel: &[u8], layout: Layout) -> [f32; 4] {
-    let value = |index: usize| f32::from(pixel[index]) / 255.0;
-    match layout {
-        Layout::Gray => [value(0), value(0), value(0), 1.0],
-        Layout::GrayAlpha => [value(0), value(0), value(0), value(1)],
-        Layout::Rgb => [value(0), value(1), value(2), 1.0],
-        Layout::Rgba => [value(0), value(1), value(2), value(3)],
-    }
+/// Red, green, blue and alpha of each pixel, from 0 to 1.
+fn fractions<T: Sample>(samples: &[T], layout: Layout) -> Vec<[f32; 4]> {
+    let fraction = |sample: T| sample.into_f32() / (f32::from(u8::MAX) * T::PER_BYTE);
+    let pixel = |pixel: &[T]| match layout {
+        Layout::Gray => [fraction(pixel[0]), fraction(pixel[0]), fraction(pixel[0]), 1.0],
+        Layout::GrayAlpha => [fraction(pixel[0]), fraction(pixel[0]), fraction(pixel[0]), fraction(pixel[1])],
+        Layout::Rgb => [fraction(pixel[0]), fraction(pixel[1]), fraction(pixel[2]), 1.0],
+        Layout::Rgba => [fraction(pixel[0]), fraction(pixel[1]), fraction(pixel[2]), fraction(pixel[3])],
+    };
+    samples.chunks_exact(layout.channels()).map(pixel).collect()
 }
 
 fn score(pixels: &[[f32; 4]], width: usize, height: usize, x: usize, y: usize) -> f32 {

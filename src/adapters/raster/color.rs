@@ -1,42 +1,28 @@
 //! Colour: from whatever a source is described in to sRGB.
 
+mod cmyk;
+mod convert;
+mod profile;
+
 use mortar_actors::{Fault, FaultKind};
 
-use super::pixels::{Picture, Planes};
+pub(super) use cmyk::cmyk_to_srgb;
+pub use convert::to_srgb;
+pub use profile::Profile;
 
-/// What the samples of a decoded picture mean.
-#[derive(Clone, Debug, Default)]
-pub enum Profile {
-    /// sRGB, or so close to it that nobody can tell; also every picture that does not say.
-    #[default]
-    Srgb,
-    /// Anything else that [`to_srgb`] has to convert.
-    Icc(Box<moxcms::ColorProfile>),
-}
-
-impl Profile {
-    /// Whether [`to_srgb`] has nothing to do.
-    pub fn is_srgb(&self) -> bool {
-        matches!(self, Self::Srgb)
-    }
-}
-
-/// Converts a picture to sRGB, keeping its size, depth and alpha. Call it on the small picture, after shrinking.
-///
-/// A picture that is sRGB already is handed back as it is. A grey picture stays grey.
-///
-/// # Errors
-/// `Unprocessable` when the profile cannot be applied to this kind of picture.
-pub fn to_srgb(picture: Picture, profile: &Profile) -> Result<Picture, Fault> {
-    let _ = profile;
-    Ok(picture)
-}
+use super::ffi::turbo;
+use super::pixels::{Layout, Picture, Planes, Samples};
 
 /// Full-range BT.601 planes as interleaved pixels: grey where there is no chroma, RGB otherwise.
 ///
 /// # Errors
 /// `Internal` when the planes do not fit each other.
-pub fn planes_to_picture(planes: &Planes) -> Result<Picture, Fault> {
-    let _ = planes;
-    Err(Fault::new(FaultKind::Internal, "not there"))
+pub fn planes_to_picture(planes: Planes) -> Result<Picture, Fault> {
+    let (width, height) = (planes.width, planes.height);
+    if planes.chroma.is_none() {
+        return Ok(Picture { width, height, layout: Layout::Gray, samples: Samples::U8(planes.luma.samples) });
+    }
+    let samples = turbo::planes_to_picture(&planes)
+        .map_err(|error| Fault::new(FaultKind::Internal, "the picture cannot be converted").caused_by(error))?;
+    Ok(Picture { width, height, layout: Layout::Rgb, samples: Samples::U8(samples) })
 }

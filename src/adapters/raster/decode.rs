@@ -1,11 +1,13 @@
 //! Decoding: one door for every format.
 
+mod jpeg;
+
 use mortar_actors::{Fault, FaultKind};
 
 use super::color::Profile;
 use super::metadata::Exif;
 use super::pixels::Pixels;
-use super::probe::Header;
+use super::probe::{Header, SourceFormat};
 
 /// What the caller can use, so that the decoder may do less.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +46,11 @@ pub struct Decoded {
 /// # Errors
 /// `Unprocessable` for a source that is corrupt, cut off, or beyond `limits`: never a picture with a part missing.
 pub fn decode(source: &[u8], header: &Header, want: &Want, limits: &DecodeLimits) -> Result<Decoded, Fault> {
-    let _ = (source, header, want, limits);
-    Err(Fault::new(FaultKind::Unprocessable, "the picture cannot be decoded"))
+    if u64::from(header.width) * u64::from(header.height) > limits.pixels {
+        return Err(Fault::new(FaultKind::Unprocessable, "the picture has more pixels than allowed"));
+    }
+    match header.format {
+        SourceFormat::Jpeg => jpeg::decode(source, want, limits),
+        _ => Err(Fault::new(FaultKind::Unprocessable, "later")),
+    }
 }

@@ -94,3 +94,44 @@ impl Pixels {
         }
     }
 }
+
+/// How much smaller the chroma planes are than the luma plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subsampling {
+    /// No chroma at all.
+    Gray,
+    /// As large as luma.
+    Full,
+    /// Half as wide.
+    HalfWidth,
+    /// Half as high.
+    HalfHeight,
+    /// Half as wide and half as high.
+    Quarter,
+}
+
+impl Subsampling {
+    /// Size of a chroma plane beside a luma plane of `width` x `height`, rounded up; zero without chroma.
+    pub fn chroma_size(self, width: u32, height: u32) -> (u32, u32) {
+        match self {
+            Self::Gray => (0, 0),
+            Self::Full => (width, height),
+            Self::HalfWidth => (width.div_ceil(2), height),
+            Self::HalfHeight => (width, height.div_ceil(2)),
+            Self::Quarter => (width.div_ceil(2), height.div_ceil(2)),
+        }
+    }
+}
+
+impl Planes {
+    /// How these planes are subsampled, or `None` where their sizes fit no known way.
+    pub fn subsampling(&self) -> Option<Subsampling> {
+        let Some([cb, cr]) = &self.chroma else { return Some(Subsampling::Gray) };
+        if (cb.width, cb.height) != (cr.width, cr.height) {
+            return None;
+        }
+        [Subsampling::Full, Subsampling::HalfWidth, Subsampling::HalfHeight, Subsampling::Quarter]
+            .into_iter()
+            .find(|way| way.chroma_size(self.width, self.height) == (cb.width, cb.height))
+    }
+}

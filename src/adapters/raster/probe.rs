@@ -1,5 +1,7 @@
 //! What a source is, read from its header alone: format, size, orientation, frames.
 
+pub(super) mod jpeg;
+
 use mortar_actors::{Fault, FaultKind};
 
 use super::metadata::Orientation;
@@ -62,10 +64,29 @@ impl Header {
 /// `Unprocessable` for a format that is not supported (naming it), and for a header that is cut off or contradicts
 /// itself.
 pub fn probe(source: &[u8]) -> Result<Header, Fault> {
-    let _ = source;
-    Err(unreadable("the format is not known"))
+    let header = match sniff(source)? {
+        SourceFormat::Jpeg => jpeg::probe(source)?,
+        _ => return Err(unsupported("later")),
+    };
+    if header.width == 0 || header.height == 0 {
+        return Err(corrupt("the picture has a side of zero pixels"));
+    }
+    Ok(header)
 }
 
-fn unreadable(message: &'static str) -> Fault {
+fn sniff(source: &[u8]) -> Result<SourceFormat, Fault> {
+    match source {
+        [0xFF, 0xD8, 0xFF, ..] => Ok(SourceFormat::Jpeg),
+        _ => Err(unsupported("later")),
+    }
+}
+
+/// The header is cut off or contradicts itself.
+fn corrupt(message: &'static str) -> Fault {
+    Fault::new(FaultKind::Unprocessable, message)
+}
+
+/// The source is in order but nothing here can read it.
+fn unsupported(message: &'static str) -> Fault {
     Fault::new(FaultKind::Unprocessable, message)
 }

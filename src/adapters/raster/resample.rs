@@ -5,6 +5,7 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use mortar_actors::Fault;
 
 use super::alpha::{broken, image_mut, pixel_type, premultiply, unpremultiply};
+use super::color::planes_to_picture;
 use super::geometry::{Area, Framing, Size, Window};
 use super::pixels::{Picture, Pixels, Plane, Planes, Samples};
 
@@ -13,15 +14,43 @@ use super::pixels::{Picture, Pixels, Plane, Planes, Samples};
 /// The DCT-scaled or box-scaled decode is a poor filter; it may take the bulk, and the last 1.5 or more is Lanczos'.
 pub(super) const SHRINK_ON_LOAD_MARGIN: f64 = 1.5;
 
+/// How fine the colours of a result made of planes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Chroma {
+    /// One chroma sample for two by two pixels.
+    Halved,
+    /// As fine as the source can give: one for each pixel where it is shrunk enough.
+    Full,
+}
+
 /// Shows the area of `framing` at its size, whatever form the pixels have.
 ///
 /// # Errors
 /// `Internal` for pixels that do not fit their size.
-pub(super) fn resample(pixels: Pixels, framing: &Framing) -> Result<Pixels, Fault> {
+pub(super) fn resample(pixels: Pixels, framing: &Framing, chroma: Chroma) -> Result<Pixels, Fault> {
     Ok(match pixels {
         Pixels::Picture(picture) => Pixels::Picture(resample_picture(picture, framing)?),
-        Pixels::Planes(planes) => Pixels::Planes(resample_planes(&planes, framing)?),
+        Pixels::Planes(planes) => Pixels::Planes(resample_planes(&planes, framing, chroma)?),
     })
+}
+
+/// A small version of the whole picture to measure, not to show: transparent colours are not weighted.
+///
+/// # Errors
+/// `Internal` for pixels that do not fit their size.
+pub(super) fn small_picture(pixels: &Pixels, size: Size) -> Result<Picture, Fault> {
+    match pixels {
+        Pixels::Picture(picture) => {
+            let mut small = empty_like(picture, size);
+            let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box)).use_alpha(false);
+            Resizer::new().resize(&image_ref(picture)?, &mut image_mut(&mut small)?, &options).map_err(broken)?;
+            Ok(small)
+        }
+        Pixels::Planes(planes) => {
+            let whole = Framing { area: Area::whole(Size::new(planes.width, planes.height)), size };
+            planes_to_picture(resample_planes(planes, &whole, Chroma::Full)?)
+        }
+    }
 }
 
 /// Scales interleaved samples. Colours are weighted by their alpha; whole-pixel cuts copy and lose nothing.
@@ -45,18 +74,17 @@ pub(super) fn resample_picture(mut picture: Picture, framing: &Framing) -> Resul
     Ok(scaled)
 }
 
-/// Scales the planes one by one. The chroma keeps its subsampling, but is never kept finer than 4:2:0 needs when the
-/// source is subsampled, and stays sited in the middle of the luma samples it belongs to.
+/// Scales the planes one by one. The chroma samples stay in the middle of the pixels that they belong to.
 ///
 /// # Errors
 /// `Internal` for planes that do not fit each other.
-pub(super) fn resample_planes(planes: &Planes, framing: &Framing) -> Result<Planes, Fault> {
+fn resample_planes(planes: &Planes, framing: &Framing, chroma: Chroma) -> Result<Planes, Fault> {
     let Size { width, height } = framing.size;
     let mut resizer = Resizer::new();
     let luma = resample_plane(&mut resizer, &planes.luma, framing.area, framing.size)?;
     let chroma = match &planes.chroma {
         Some([blue, red]) => {
-            let (area, size) = chroma_framing(planes, blue, framing);
+            let (area, size) = chroma_framing(&planes.luma, blue, framing, chroma);
             let blue = resample_plane(&mut resizer, blue, area, size)?;
             Some([blue, resample_plane(&mut resizer, red, area, size)?])
         }
@@ -69,17 +97,25 @@ pub(super) fn resample_planes(planes: &Planes, framing: &Framing) -> Result<Plan
 ///
 /// An odd side leaves the last chroma sample half outside the picture; the area reaches as far beyond as that sample
 /// does, so the colours do not creep.
-fn chroma_framing(planes: &Planes, chroma: &Plane, framing: &Framing) -> (Area, Size) {
-    let horizontal = planes.luma.width.div_ceil(chroma.width.max(1)).max(1);
-    let vertical = planes.luma.height.div_ceil(chroma.height.max(1)).max(1);
-    let size = Size::new(framing.size.width.div_ceil(horizontal), framing.size.height.div_ceil(vertical));
-    let reach = |size: u32, factor: u32, side: u32| f64::from(size) * f64::from(factor) / f64::from(side);
-    let area = Area {
-        width: framing.area.width * reach(size.width, horizontal, framing.size.width),
-        height: framing.area.height * reach(size.height, vertical, framing.size.height),
-        ..framing.area
+fn chroma_framing(luma: &Plane, source: &Plane, framing: &Framing, chroma: Chroma) -> (Area, Size) {
+    let pixels_per_sample = |luma: u32, chroma: u32| luma.div_ceil(chroma.max(1)).max(1).next_power_of_two();
+    let horizontal = pixels_per_sample(luma.width, source.width);
+    let vertical = pixels_per_sample(luma.height, source.height);
+    let shown = framing.area.scaled(1.0 / f64::from(horizontal), 1.0 / f64::from(vertical));
+    let is_fine = shown.width >= f64::from(framing.size.width) && shown.height >= f64::from(framing.size.height);
+    let (wide, high) = match chroma {
+        Chroma::Halved => (2, 2),
+        Chroma::Full if is_fine => (1, 1),
+        Chroma::Full => (horizontal.min(2), vertical.min(2)),
     };
-    (area.scaled(1.0 / f64::from(horizontal), 1.0 / f64::from(vertical)), size)
+    let size = Size::new(framing.size.width.div_ceil(wide), framing.size.height.div_ceil(high));
+    let reach = |samples: u32, pixels: u32, side: u32| f64::from(samples * pixels) / f64::from(side);
+    let area = Area {
+        width: shown.width * reach(size.width, wide, framing.size.width),
+        height: shown.height * reach(size.height, high, framing.size.height),
+        ..shown
+    };
+    (area, size)
 }
 
 fn resample_plane(resizer: &mut Resizer, plane: &Plane, area: Area, size: Size) -> Result<Plane, Fault> {
@@ -224,7 +260,7 @@ mod tests {
         let planes =
             Planes { width: 239, height: 89, luma: ramp(239, 89, 1.0), chroma: Some([chroma.clone(), chroma]) };
         let framing = framing(11.0, 5.0, 201.0, 67.0, (67, 33));
-        let scaled = resample_planes(&planes, &framing).unwrap();
+        let scaled = resample_planes(&planes, &framing, Chroma::Halved).unwrap();
         let [blue, red] = scaled.chroma.as_ref().unwrap();
         assert_eq!((blue.width, blue.height, red.width), (34, 17, 34));
         for column in 2..31 {

@@ -2,7 +2,7 @@
 
 use super::geometry::Size;
 use super::metadata::Orientation;
-use super::pixels::{Picture, Plane, Planes, Samples};
+use super::pixels::{Picture, Pixels, Plane, Planes, Samples};
 use crate::domain::plan::Rotation;
 
 /// Side of the square tiles that a turn with swapped sides works in: a tile of source and target stay in the first
@@ -59,8 +59,17 @@ impl Turn {
         if self.transpose { self.mirror_columns } else { self.mirror_rows }
     }
 
-    fn is_identity(self) -> bool {
+    /// Whether everything stays where it is.
+    pub(super) fn is_identity(self) -> bool {
         self == Self::default()
+    }
+}
+
+/// Turns pixels in whatever form they are.
+pub(super) fn turn(pixels: Pixels, turn: Turn) -> Pixels {
+    match pixels {
+        Pixels::Picture(picture) => Pixels::Picture(turn_picture(picture, turn)),
+        Pixels::Planes(planes) => Pixels::Planes(turn_planes(planes, turn)),
     }
 }
 
@@ -86,7 +95,7 @@ pub(super) fn turn_picture(picture: Picture, turn: Turn) -> Picture {
 }
 
 /// Turns the planes one by one. Where a subsampled side is odd, its chroma moves by at most half a pixel.
-pub(super) fn turn_planes(planes: Planes, turn: Turn) -> Planes {
+fn turn_planes(planes: Planes, turn: Turn) -> Planes {
     if turn.is_identity() {
         return planes;
     }

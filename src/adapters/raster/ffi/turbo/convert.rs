@@ -1,0 +1,87 @@
+use std::ptr::null_mut;
+
+use turbojpeg::raw;
+
+use super::handle::{Handle, TurboError, int, to_raw};
+use super::padding::{pad_luma, padded_luma_size, padded_planes, trim};
+use crate::adapters::raster::pixels::{Planes, Subsampling};
+
+/// YCbCr planes to interleaved RGB. The planes must have chroma.
+///
+/// # Errors
+/// When the planes do not fit each other.
+pub(in crate::adapters::raster) fn planes_to_picture(planes: &Planes) -> Result<Vec<u8>, TurboError> {
+    planes.check()?;
+    let (Some(subsampling), Some([cb, cr])) = (planes.subsampling(), &planes.chroma) else {
+        return Err(TurboError::new("planes without chroma, or that do not fit each other"));
+    };
+    let mut handle = Handle::new(raw::TJINIT_TJINIT_DECOMPRESS)?;
+    handle.set(raw::TJPARAM_TJPARAM_SUBSAMP, to_raw(subsampling))?;
+    let luma = pad_luma(planes, subsampling);
+    let (luma_width, _) = padded_luma_size(planes.width, planes.height, subsampling);
+    let strides = [int(luma_width as usize), int(cb.width as usize), int(cr.width as usize)];
+    let pointers = [luma.as_ptr(), cb.samples.as_ptr(), cr.samples.as_ptr()];
+    let pitch = planes.width as usize * 3;
+    let mut samples = vec![0; pitch * planes.height as usize];
+    // SAFETY: the planes were checked to have the sizes that the library reads for this size and subsampling, and
+    // `samples` holds the `height` rows of `pitch` bytes that it writes.
+    let status = unsafe {
+        raw::tj3DecodeYUVPlanes8(
+            handle.as_ptr(),
+            pointers.as_ptr(),
+            strides.as_ptr(),
+            samples.as_mut_ptr(),
+            int(planes.width as usize),
+            int(pitch),
+            int(planes.height as usize),
+            raw::TJPF_TJPF_RGB,
+        )
+    };
+    handle.check(status)?;
+    Ok(samples)
+}
+
+/// Interleaved samples to YCbCr planes: grey samples for [`Subsampling::Gray`], RGB otherwise.
+///
+/// # Errors
+/// When there are fewer samples than the size needs.
+pub(in crate::adapters::raster) fn picture_to_planes(
+    (width, height): (u32, u32),
+    samples: &[u8],
+    subsampling: Subsampling,
+) -> Result<Planes, TurboError> {
+    let (format, channels) = match subsampling {
+        Subsampling::Gray => (raw::TJPF_TJPF_GRAY, 1),
+        _ => (raw::TJPF_TJPF_RGB, 3),
+    };
+    let pitch = width as usize * channels;
+    if samples.len() < pitch * height as usize {
+        return Err(TurboError::new("fewer samples than pixels"));
+    }
+    let mut handle = Handle::new(raw::TJINIT_TJINIT_COMPRESS)?;
+    handle.set(raw::TJPARAM_TJPARAM_SUBSAMP, to_raw(subsampling))?;
+    let mut planes = padded_planes(width, height, subsampling);
+    let mut strides = [int(planes.luma.width as usize), 0, 0];
+    let mut pointers = [planes.luma.samples.as_mut_ptr(), null_mut(), null_mut()];
+    if let Some([cb, cr]) = &mut planes.chroma {
+        strides[1..].fill(int(cb.width as usize));
+        pointers[1] = cb.samples.as_mut_ptr();
+        pointers[2] = cr.samples.as_mut_ptr();
+    }
+    // SAFETY: `samples` was checked to hold `height` rows of `pitch` bytes, and the planes have the padded sizes that
+    // the library writes for this size and subsampling.
+    let status = unsafe {
+        raw::tj3EncodeYUVPlanes8(
+            handle.as_ptr(),
+            samples.as_ptr(),
+            int(width as usize),
+            int(pitch),
+            int(height as usize),
+            format,
+            pointers.as_mut_ptr(),
+            strides.as_mut_ptr(),
+        )
+    };
+    handle.check(status)?;
+    Ok(trim(planes))
+}
