@@ -1,10 +1,15 @@
 //! Mortar, an S3-compatible image server.
 
 pub mod adapters;
+pub mod app;
 pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod error;
 pub mod http;
+pub mod pipeline;
+pub mod process;
 pub mod respond;
+pub mod sample;
+pub mod serve;
 pub mod telemetry;

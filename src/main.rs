@@ -1,3 +1,60 @@
-//! The `mortar` program.
+//! The `mortar` program: serve, check a configuration, or render one file.
 
-fn main() {}
+use std::collections::HashMap;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use mortar::cli::{Cli, Command};
+use mortar::config::{self, Config};
+use mortar::telemetry::{self, LogSettings};
+use mortar::{render_command, serve};
+
+// Long-running image servers grow under the system's allocator, which keeps an arena for each thread; this one also
+// serves the C codecs.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let environment: HashMap<String, String> = std::env::vars().collect();
+    let config = match config::load(cli.config.as_deref(), &environment) {
+        Ok(config) => config,
+        Err(problems) => return fail(&problems.to_string()),
+    };
+    match cli.command {
+        None => {
+            start_logging(&config);
+            serve::run(&config)
+        }
+        Some(Command::Check) => {
+            print(&config.summary());
+            ExitCode::SUCCESS
+        }
+        Some(Command::Render(args)) => match render_command::run(&args, &config) {
+            Ok(report) => {
+                print(&report);
+                ExitCode::SUCCESS
+            }
+            Err(error) => fail(&error.to_string()),
+        },
+    }
+}
+
+fn start_logging(config: &Config) {
+    let format = match config.server.log_format {
+        config::LogFormat::Human => telemetry::LogFormat::Human,
+        config::LogFormat::Json => telemetry::LogFormat::Json,
+    };
+    telemetry::start(&LogSettings { format, filter: config.server.log_level.clone() });
+}
+
+/// A reader that has gone away, as in `mortar check | head -1`, is no reason to fail.
+fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+}
+
+fn fail(text: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+    ExitCode::FAILURE
+}

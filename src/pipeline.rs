@@ -21,7 +21,7 @@ use mortar_actors::transform::TransformHandle;
 use mortar_actors::{Deadline, Fault, Rendition};
 use serde::Serialize;
 
-use crate::adapters::raster::RasterEngine;
+use crate::adapters::raster::engine::RasterEngine;
 use crate::domain::{Derived, Location};
 
 pub use overlay::{OverlaySettings, Overlays};

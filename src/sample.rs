@@ -7,7 +7,10 @@ use mortar_actors::{Body, Deadline, Fault, ObjectKey, ObjectMeta, StoreId};
 /// A lake at sunset, drawn for this project: 1920 x 1280 pixels, JPEG.
 pub const PICTURE: &[u8] = include_bytes!("sample.jpg");
 
-/// Its name in the bucket.
+/// The bucket that it is put into, if there is one of this name.
+pub const BUCKET: &str = "media";
+
+/// Its name there.
 pub const NAME: &str = "sample.jpg";
 
 /// Puts the sample picture into a store unless something of that name is there.

@@ -12,7 +12,9 @@ use tracing::Instrument;
 
 use super::access_log::AccessEntry;
 use super::request_id::X_REQUEST_ID;
-use super::{Cors, PanicCount, RequestId};
+use super::panic_fence::fence;
+use super::stats::{Counted, Traffic};
+use super::{Cors, RequestId};
 use crate::error;
 use crate::respond::HeaderRules;
 
@@ -25,8 +27,8 @@ pub struct EdgeSettings {
     pub cors: Cors,
     /// Whether one line per request is logged.
     pub access_log: bool,
-    /// Counts panics of handlers.
-    pub panics: PanicCount,
+    /// Counts requests, answers and panics.
+    pub traffic: Traffic,
 }
 
 /// The outermost middleware, one for all that concerns every request: its id and span, OPTIONS, the panic fence, CORS,
@@ -47,6 +49,7 @@ struct Passage {
     method: Method,
     origin: Option<HeaderValue>,
     access: Option<AccessEntry>,
+    counted: Counted,
 }
 
 impl Edge {
@@ -93,7 +96,7 @@ where
                 let (request, _) = request.into_parts();
                 return Ok(ServiceResponse::new(request, passage.end(response)));
             }
-            match passage.settings.panics.fence(|| inner.call(request)).await {
+            match fence(|| inner.call(request)).await {
                 Some(Ok(response)) => {
                     let (request, response) = response.into_parts();
                     Ok(ServiceResponse::new(request, passage.end(response.map_into_boxed_body())))
@@ -104,6 +107,7 @@ where
                 }
                 // The request went down with its handler; only an error can carry an answer without one.
                 None => {
+                    passage.settings.traffic.panicked();
                     let response = error::panicked(&passage.method, &passage.id);
                     Err(InternalError::from_response("the handler panicked", passage.end(response)).into())
                 }
@@ -120,6 +124,7 @@ impl Passage {
         Self {
             method: request.method().clone(),
             origin: request.headers().get(ORIGIN).cloned(),
+            counted: settings.traffic.begin(),
             access: settings.access_log.then(|| AccessEntry::begin(request, &id)),
             settings,
             id,
@@ -129,6 +134,7 @@ impl Passage {
     /// Puts on an answer what every answer has.
     fn end(self, mut response: HttpResponse) -> HttpResponse {
         let status = response.status();
+        self.counted.answered(status);
         let headers = response.headers_mut();
         headers.insert(X_REQUEST_ID, self.id.header());
         self.settings.cors.apply(self.origin.as_ref(), headers);

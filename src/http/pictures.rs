@@ -50,10 +50,9 @@ async fn answer(request: HttpRequest, pictures: web::Data<Pictures>) -> HttpResp
         Ok(resolved) => resolved,
         Err(fault) => return error::answer(&request, &fault, extras),
     };
-    let deadline = Deadline::within(pictures.request_timeout);
     match &resolved.derived {
-        None => pictures.object(&request, resolved.object, extras, deadline).await,
-        Some(derived) => pictures.result(&request, &resolved, derived, extras, deadline).await,
+        None => pictures.object(&request, resolved.object, extras).await,
+        Some(derived) => pictures.result(&request, &resolved, derived, extras).await,
     }
 }
 
@@ -64,17 +63,17 @@ impl Pictures {
         request: &HttpRequest,
         object: Location,
         extras: Extras<'_>,
-        deadline: Deadline,
     ) -> HttpResponse {
-        let storage = self.pipeline.storage.clone();
+        let (storage, patience) = (self.pipeline.storage.clone(), self.request_timeout);
         let answered = if request.method() == Method::HEAD {
-            let meta = storage.stat(&object.store, &object.key, deadline).await;
+            let meta = storage.stat(&object.store, &object.key, Deadline::within(patience)).await;
             meta.map(|meta| respond::object_head(request, &meta, extras))
         } else {
             let object = Arc::new(object);
+            // Each part of a multi-range answer is opened when the client has read that far.
             let fetch = move |part: Option<ByteRange>| {
                 let (storage, object) = (storage.clone(), Arc::clone(&object));
-                async move { storage.fetch(&object.store, &object.key, part, deadline).await }
+                async move { storage.fetch(&object.store, &object.key, part, Deadline::within(patience)).await }
             };
             respond::object(request, extras, fetch).await
         };
@@ -88,8 +87,8 @@ impl Pictures {
         resolved: &Resolved,
         derived: &Derived,
         extras: Extras<'_>,
-        deadline: Deadline,
     ) -> HttpResponse {
+        let deadline = Deadline::within(self.request_timeout);
         let outcome = self.pipeline.serve(&resolved.object, derived, deadline).await;
         let (mut response, served) = match outcome {
             Ok(served) => (respond::rendition(request, &served.rendition, extras), Some(served)),

@@ -8,7 +8,7 @@ use mortar_actors::{Deadline, Fault};
 use tokio::time::Instant;
 
 use super::{Pipeline, Served, Stage, Tier, lookup, original, rendition, store_back};
-use crate::adapters::raster::RenderJob;
+use crate::adapters::raster::engine::RenderJob;
 use crate::domain::{Derived, Location};
 
 /// How long looking for another instance's result may take before the flight asks for the lease again.

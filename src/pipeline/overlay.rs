@@ -12,7 +12,8 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::adapters::GuardedClient;
-use crate::adapters::raster::Overlay;
+use crate::adapters::raster::overlay::Overlay;
+use crate::config::LimitsConfig;
 use crate::domain::plan::Plan;
 use crate::domain::{Buckets, Location, resolve};
 
@@ -21,11 +22,11 @@ use crate::domain::{Buckets, Location, resolve};
 pub struct OverlaySettings {
     /// Hosts that a watermark may be fetched from, in lower case.
     pub allowed_hosts: Vec<String>,
-    /// Largest watermark, in bytes.
-    pub max_bytes: u64,
+    /// What a watermark may cost.
+    pub limits: LimitsConfig,
     /// Most watermarks kept.
     pub items: NonZeroUsize,
-    /// Most bytes of kept watermarks: as fetched, and as decoded pixels once they have been used.
+    /// Most bytes of kept watermarks, as fetched and as decoded pixels together.
     pub cache_bytes: u64,
     /// How long one is kept before it is fetched again.
     pub time_to_live: Duration,
@@ -79,7 +80,8 @@ impl Overlays {
             Some(_) => self.from_bucket(storage, image, deadline).await,
             None => self.from_host(image, deadline).await,
         };
-        let overlay = Arc::new(Overlay::new(bytes.map_err(blame_the_watermark)?));
+        let overlay = bytes.and_then(|bytes| Overlay::new(bytes, &self.settings.limits)).map_err(blame_the_watermark)?;
+        let overlay = Arc::new(overlay);
         self.keep(image, Arc::clone(&overlay));
         Ok(overlay)
     }
@@ -90,7 +92,7 @@ impl Overlays {
             return Err(Fault::new(FaultKind::Invalid, "it must be an original, not the result of a transform"));
         }
         let Location { store, key } = &resolved.object;
-        let loaded = storage.load(store, key, self.settings.max_bytes, deadline).await?;
+        let loaded = storage.load(store, key, self.settings.limits.watermark_bytes, deadline).await?;
         Ok(loaded.bytes)
     }
 
@@ -102,7 +104,7 @@ impl Overlays {
         let allowed = |url: &Url| {
             url.host_str().is_some_and(|host| self.settings.allowed_hosts.iter().any(|allowed| allowed == host))
         };
-        let limit = self.settings.max_bytes;
+        let limit = self.settings.limits.watermark_bytes;
         self.client.fetch_url(&url, limit, deadline, &allowed).await?.body.collect(limit).await
     }
 
@@ -119,8 +121,7 @@ impl Overlays {
     fn keep(&self, image: &str, overlay: Arc<Overlay>) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.put(image.to_owned(), Kept { overlay, fetched: Instant::now() });
-        // Pixels appear when a watermark is first used, so the sum is taken anew at each insert.
-        while kept.iter().map(|(_, kept)| kept.overlay.memory_bytes()).sum::<u64>() > self.settings.cache_bytes {
+        while kept.iter().map(|(_, kept)| kept.overlay.weight()).sum::<u64>() > self.settings.cache_bytes {
             kept.pop_lru();
         }
     }

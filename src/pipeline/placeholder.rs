@@ -7,7 +7,7 @@ use mortar_actors::lock::{Errand, FlightContext};
 use mortar_actors::{Deadline, Fault, FaultKind, Key, Rendition};
 
 use super::{Pipeline, Served, Stage, Tier, rendition};
-use crate::adapters::raster::RenderJob;
+use crate::adapters::raster::engine::RenderJob;
 use crate::domain::Derived;
 use crate::domain::plan::Plan;
 

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use mortar_actors::{EntityTag, Fault, Rendition};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::adapters::raster::{self, Rendered};
+use crate::adapters::raster::engine::Rendered;
+use crate::adapters::raster::probe::probe;
 
 /// What a render made.
 pub(super) fn from_render(rendered: Rendered) -> Rendition {
@@ -19,7 +20,7 @@ pub(super) fn from_render(rendered: Rendered) -> Rendition {
 /// # Errors
 /// `Unprocessable` when the bytes are no picture.
 pub(super) fn from_bytes(body: Bytes, written: Option<SystemTime>) -> Result<Rendition, Fault> {
-    let header = raster::probe(&body)?;
+    let header = probe(&body)?;
     Ok(of(body, header.format.media_type(), header.displayed_size(), written.unwrap_or_else(SystemTime::now)))
 }
 

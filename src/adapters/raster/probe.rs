@@ -46,6 +46,21 @@ pub struct Header {
     pub progressive: bool,
 }
 
+impl SourceFormat {
+    /// The media type, as in `Content-Type`.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Jpeg => "image/jpeg",
+            Self::Png => "image/png",
+            Self::Webp => "image/webp",
+            Self::Gif => "image/gif",
+            Self::Tiff => "image/tiff",
+            Self::Bmp => "image/bmp",
+            Self::Avif => "image/avif",
+        }
+    }
+}
+
 impl Header {
     /// Width and height as displayed: swapped where the orientation turns the picture by a quarter.
     pub fn displayed_size(&self) -> (u32, u32) {

@@ -1,0 +1,299 @@
+//! The assembly: the one place that knows every concrete type.
+
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use actix_rt::{Arbiter, ArbiterHandle};
+use mortar_actors::cache::CacheSettings;
+use mortar_actors::lock::LockSettings;
+use mortar_actors::storage::StorageSettings;
+use mortar_actors::store_back::StoreBackSettings;
+use mortar_actors::transform::TransformSettings;
+use mortar_actors::{BreakerSettings, Deadline, Fault, SupervisionSettings, Tree, TreeBuilder};
+
+use crate::adapters::raster::engine::RasterEngine;
+use crate::adapters::{GuardedClient, Stores};
+use crate::config::{self, Config};
+use crate::http::internal::Vitals;
+use crate::http::pictures::Pictures;
+use crate::http::stats::Traffic;
+use crate::http::{Cors, CorsSettings, Edge, EdgeSettings};
+use crate::pipeline::{OverlaySettings, Overlays, Pipeline, PipelineSettings, Placeholder};
+use crate::process::Runtimes;
+use crate::respond::{DefaultHeaders, HeaderRule, HeaderRules};
+use crate::sample;
+
+/// The running service without its listeners.
+pub struct App {
+    /// What the traffic listeners answer with.
+    pub pictures: Arc<Pictures>,
+    /// What happens around every request.
+    pub edge: Edge,
+    /// What the internal listener reads.
+    pub vitals: Vitals,
+    /// The runtimes whose tasks are counted; each worker enrols its own.
+    pub runtimes: Runtimes,
+    tree: Arc<Tree>,
+    arbiter: Arbiter,
+}
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A header, origin or method in the configuration is not one.
+    #[error("{0}")]
+    Headers(String),
+    /// The placeholder cannot be read, or is no picture.
+    #[error("server.placeholder: {0}")]
+    Placeholder(Fault),
+    /// An actor did not start.
+    #[error("{0}")]
+    Tree(#[from] Fault),
+}
+
+impl App {
+    /// Starts the actors in order and puts the service together.
+    ///
+    /// # Errors
+    /// See [`StartError`]. What had been started is stopped.
+    pub async fn start(config: &Config) -> Result<Self, StartError> {
+        let traffic = Traffic::default();
+        let edge = edge(config, &traffic)?;
+        let bucket_headers = bucket_headers(config)?;
+        let client = Arc::new(GuardedClient::new(&config.origins));
+        let placeholder = placeholder(config, &client).await?;
+
+        let arbiter = actors_arbiter(config.server.concurrent_image_processing);
+        let runtimes = Runtimes::default();
+        runtimes.enrol_current();
+        let enrolled = runtimes.clone();
+        arbiter.spawn_fn(move || enrolled.enrol_current());
+
+        let mut tree = Tree::builder(arbiter.handle()).supervision(supervision(config));
+        let pipeline = pipeline(config, &mut tree, client, placeholder);
+        let tree = Arc::new(tree.start().await?);
+        let vitals = Vitals::new(Arc::clone(&tree), pipeline.storage.clone(), traffic, runtimes.clone());
+        let pictures = Pictures {
+            routes: Arc::clone(&config.routes),
+            pipeline: Arc::new(pipeline),
+            bucket_headers,
+            request_timeout: config.server.request_timeout,
+            debug_header: config.server.debug_header,
+        };
+        let app = Self { pictures: Arc::new(pictures), edge, vitals, runtimes, tree, arbiter };
+        app.provide_sample(config).await;
+        Ok(app)
+    }
+
+    /// Resolves with the name of an actor that has given up.
+    pub async fn failed(&self) -> &'static str {
+        self.tree.failed().await
+    }
+
+    /// Writes what is queued for the result stores, then stops the actors in reverse order. To be called when no more
+    /// requests come in.
+    pub async fn stop(self, config: &Config) {
+        let flushed = self.pictures.pipeline.store_back.flush(Deadline::within(config.actors.store_back.flush_timeout));
+        if !flushed.await {
+            tracing::warn!("some results could not be stored in time; they will be made again when asked for");
+        }
+        self.tree.stop(config.supervision.stop_timeout).await;
+        self.arbiter.stop();
+    }
+
+    /// The sample is a courtesy: the service goes on without it.
+    async fn provide_sample(&self, config: &Config) {
+        let Some(bucket) = config.routes.get(sample::BUCKET).filter(|_| config.server.sample) else { return };
+        let deadline = Deadline::within(config.server.request_timeout);
+        if let Err(fault) = sample::provide(&self.pictures.pipeline.storage, bucket.originals(), deadline).await {
+            tracing::warn!(%fault, "the sample picture cannot be written");
+        }
+    }
+}
+
+fn pipeline(
+    config: &Config,
+    tree: &mut TreeBuilder,
+    client: Arc<GuardedClient>,
+    placeholder: Option<Placeholder>,
+) -> Pipeline {
+    let storage = tree.storage(storage(config), Arc::new(stores(config)));
+    let cache = tree.cache(cache(config), None);
+    let flights = tree.lock(lock(config), None);
+    let (limits, encoding) = (config.limits.clone(), config.encoding.clone());
+    let transform = tree.transform(transform(config), move || RasterEngine::new(limits.clone(), encoding.clone()));
+    let store_back = tree.store_back(store_back(config), storage.clone());
+    Pipeline {
+        overlays: Overlays::new(overlays(config), Arc::clone(&config.routes), client),
+        storage,
+        cache,
+        flights,
+        transform,
+        store_back,
+        placeholder,
+        settings: PipelineSettings {
+            source_bytes: config.limits.source_bytes,
+            result_bytes: config.limits.source_bytes,
+            time_to_live: config.server.cache.default_time_to_live,
+        },
+    }
+}
+
+/// All actors share one thread: their handlers take microseconds. Renders and file reads run on its blocking pool, whose
+/// bound is above what the gates admit, so that nothing queues there unseen.
+fn actors_arbiter(renders: usize) -> Arbiter {
+    const FILE_OPERATIONS: usize = 128;
+    Arbiter::with_tokio_rt(move || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(renders + FILE_OPERATIONS)
+            .thread_keep_alive(std::time::Duration::from_secs(10))
+            .build()
+            .expect("a runtime needs only a poll descriptor and a timer")
+    })
+}
+
+async fn placeholder(config: &Config, client: &GuardedClient) -> Result<Option<Placeholder>, StartError> {
+    let Some(place) = &config.server.placeholder else { return Ok(None) };
+    let limit = config.limits.source_bytes;
+    let bytes = match place {
+        config::Placeholder::File(path) => tokio::fs::read(path).await.map(Into::into).map_err(|cause| {
+            let message = format!("{} cannot be read: {cause}", path.display());
+            Fault::new(mortar_actors::FaultKind::Invalid, message)
+        }),
+        config::Placeholder::Url(url) => {
+            let deadline = Deadline::within(config.server.request_timeout);
+            match client.fetch_url(url, limit, deadline, &|_| true).await {
+                Ok(fetched) => fetched.body.collect(limit).await,
+                Err(fault) => Err(fault),
+            }
+        }
+    };
+    bytes.and_then(Placeholder::new).map(Some).map_err(StartError::Placeholder)
+}
+
+fn edge(config: &Config, traffic: &Traffic) -> Result<Edge, StartError> {
+    let rules: Vec<_> = config
+        .headers
+        .iter()
+        .map(|rule| HeaderRule {
+            status_codes: rule.status_codes.clone(),
+            override_existing: rule.override_existing,
+            values: rule.values.clone(),
+        })
+        .collect();
+    let cors = &config.server.cors;
+    let cors = CorsSettings {
+        allow_origins: if cors.enabled { cors.allow_origins.clone() } else { Vec::new() },
+        allow_methods: cors.allow_methods.clone(),
+        allow_headers: cors.allow_headers.clone(),
+        expose_headers: cors.expose_headers.clone(),
+        max_age: cors.max_age,
+    };
+    Ok(Edge::new(EdgeSettings {
+        rules: HeaderRules::new(&rules).map_err(StartError::Headers)?,
+        cors: Cors::new(&cors).map_err(StartError::Headers)?,
+        access_log: config.server.access_logs,
+        traffic: traffic.clone(),
+    }))
+}
+
+fn bucket_headers(config: &Config) -> Result<BTreeMap<String, DefaultHeaders>, StartError> {
+    let read = |(name, bucket): (&String, &config::BucketConfig)| {
+        DefaultHeaders::new(&bucket.headers).map(|headers| (name.clone(), headers)).map_err(StartError::Headers)
+    };
+    config.buckets.iter().map(read).collect()
+}
+
+fn stores(config: &Config) -> Stores {
+    let storages: HashMap<_, _> = config
+        .buckets
+        .iter()
+        .flat_map(|(bucket, of)| of.storages.iter().map(move |(name, storage)| ((bucket, name), storage)))
+        .map(|((bucket, name), storage)| ((bucket.clone(), name.clone()), storage.clone()))
+        .collect();
+    Stores::new(storages, config.origins.clone())
+}
+
+fn storage(config: &Config) -> StorageSettings {
+    let bounds = &config.actors.storage;
+    StorageSettings {
+        max_clients: bounds.clients,
+        client_idle: bounds.client_idle_timeout,
+        health_interval: bounds.health_interval,
+        health_timeout: bounds.health_timeout,
+        reads: bounds.reads,
+        writes: bounds.writes,
+        write_backs: bounds.write_backs,
+        buffered_bytes: bounds.bytes_in_flight,
+        breaker: BreakerSettings { failures: bounds.breaker_failures, cool_down: bounds.breaker_cooldown },
+    }
+}
+
+fn cache(config: &Config) -> CacheSettings {
+    let bounds = &config.actors.cache;
+    CacheSettings {
+        memory_bytes: config.server.cache.cache_size,
+        max_entry_bytes: config.server.cache.max_cache_item_size,
+        lookups: bounds.shared_operations,
+        writes: bounds.shared_operations,
+        shared_timeout: bounds.shared_timeout,
+        breaker: BreakerSettings { failures: bounds.breaker_failures, cool_down: bounds.breaker_cooldown },
+    }
+}
+
+fn lock(config: &Config) -> LockSettings {
+    let bounds = &config.actors.lock;
+    LockSettings {
+        max_flights: bounds.flights,
+        max_waiters_per_key: bounds.waiters_per_key,
+        flight_timeout: bounds.flight_timeout,
+        ..LockSettings::default()
+    }
+}
+
+fn transform(config: &Config) -> TransformSettings {
+    let bounds = &config.actors.transform;
+    TransformSettings {
+        running: config.server.concurrent_image_processing,
+        queued: bounds.queued,
+        memory_bytes: config.limits.render_memory_bytes,
+        quarantine: bounds.quarantine,
+        quarantine_keys: bounds.quarantined_keys,
+        max_stuck: bounds.stuck,
+        ..TransformSettings::default()
+    }
+}
+
+fn store_back(config: &Config) -> StoreBackSettings {
+    let bounds = &config.actors.store_back;
+    StoreBackSettings {
+        items: bounds.items,
+        bytes: bounds.bytes,
+        writers: config.actors.storage.write_backs,
+        write_timeout: bounds.write_timeout,
+    }
+}
+
+fn supervision(config: &Config) -> SupervisionSettings {
+    let bounds = &config.supervision;
+    SupervisionSettings {
+        backoff_first: bounds.backoff_min,
+        backoff_max: bounds.backoff_max,
+        budget: bounds.restarts as usize,
+        budget_period: bounds.restart_window,
+        jitter_seed: None,
+    }
+}
+
+fn overlays(config: &Config) -> OverlaySettings {
+    let watermarks = &config.watermarks;
+    OverlaySettings {
+        allowed_hosts: watermarks.allowed_hosts.clone(),
+        limits: config.limits.clone(),
+        items: NonZeroUsize::new(watermarks.cache_items).unwrap_or(NonZeroUsize::MIN),
+        cache_bytes: watermarks.cache_bytes,
+        time_to_live: watermarks.cache_time_to_live,
+    }
+}
