@@ -62,6 +62,9 @@ async fn another_part_than_was_asked_for_is_a_fault() {
         let read = get_range(&origin.store(&config()), "a", Some(ByteRange::Between(1, 4))).await;
         assert_eq!(read, Err(FaultKind::Upstream), "{range}");
     }
+    let origin = Origin::saying(answer("206 Partial Content", &[("content-range", "bytes 1-6/10")], b"1234")).await;
+    let read = get_range(&origin.store(&config()), "a", Some(ByteRange::Between(1, 6))).await;
+    assert_eq!(read, Err(FaultKind::Upstream), "fewer bytes than the part has");
     let origin = Origin::saying(answer("206 Partial Content", &[("content-range", "bytes 0-3/4")], b"1234")).await;
     assert_eq!(get(&origin.store(&config()), "a").await, Err(FaultKind::Upstream), "nobody asked for a part");
 }
@@ -106,6 +109,7 @@ async fn one_get_tells_everything_and_reuses_its_connection() {
 
     assert_eq!(store.stat(&ObjectKey::new("a")).await.unwrap(), fetched.meta);
     assert_eq!(origin.asked()[1].line, "HEAD /photos/a HTTP/1.1");
+    assert_eq!(origin.open_connections(), 1);
 }
 
 #[tokio::test]

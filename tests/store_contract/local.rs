@@ -78,6 +78,14 @@ async fn a_missing_root_is_an_outage_and_not_a_miss() {
 }
 
 #[tokio::test]
+async fn a_container_that_is_no_directory_is_an_outage() {
+    let root = TempDir::new().unwrap();
+    fs::write(root.path().join("photos"), "x").unwrap();
+    let opened = LocalStore::open(root.path().to_owned(), "photos", Layout::Plain).await;
+    assert_eq!(opened.unwrap_err().kind(), FaultKind::Upstream);
+}
+
+#[tokio::test]
 async fn names_that_no_file_can_have_are_absent_and_cannot_be_written() {
     let longest = "n".repeat(256);
     let deepest = vec!["d"; 3000].join("/");

@@ -72,6 +72,11 @@ impl Origin {
         self.asked.lock().unwrap().clone()
     }
 
+    /// Connections that are open now.
+    pub(crate) fn open_connections(&self) -> usize {
+        *self.open.borrow()
+    }
+
     /// Waits until the client has closed all connections.
     pub(crate) async fn all_closed(&self) {
         let mut open = self.open.clone();
