@@ -1,11 +1,10 @@
-use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, DirEntry};
+use cap_std::fs::{Dir, DirEntry, File};
 use mortar_actors::{Fault, FaultKind};
 
 use super::faults;
@@ -85,7 +84,7 @@ pub(super) fn sync(within: &Dir, path: &Path) -> io::Result<()> {
 }
 
 fn is_left_over(draft: &DirEntry) -> bool {
-    let Ok(file) = draft.open().map(|file| File::from(file.into_std())) else {
+    let Ok(file) = draft.open().map(File::into_std) else {
         return false;
     };
     let age = file.metadata().and_then(|meta| meta.modified()).ok().and_then(|written| written.elapsed().ok());
