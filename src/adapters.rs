@@ -9,7 +9,7 @@ mod open;
 mod prefixed;
 pub mod raster;
 
-pub use http_client::{AddressPolicy, GuardedClient, RequestBody};
+pub use http_client::GuardedClient;
 pub use http_origin::HttpOrigin;
 pub use local::{Layout, LocalStore};
 pub use noop::NoopStore;

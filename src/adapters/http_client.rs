@@ -21,12 +21,11 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use mortar_actors::{Body, ByteRange, Deadline, Fault, FaultKind, Fetched, ObjectMeta};
 use url::{Position, Url};
 
-pub use self::address::AddressPolicy;
 use self::connector::GuardedConnector;
 use crate::config::OriginConfig;
 
 /// The body of a request: bytes, or a stream of them.
-pub type RequestBody = UnsyncBoxBody<Bytes, Fault>;
+pub(super) type RequestBody = UnsyncBoxBody<Bytes, Fault>;
 
 /// An idle connection is closed after this time, before most servers close it themselves.
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
@@ -127,7 +126,7 @@ impl GuardedClient {
     ///
     /// # Errors
     /// `Forbidden` when the host has no address that may be reached, `Upstream`, `TimedOut`.
-    pub async fn send(&self, mut request: Request<RequestBody>) -> Result<Response<Incoming>, Fault> {
+    pub(super) async fn send(&self, mut request: Request<RequestBody>) -> Result<Response<Incoming>, Fault> {
         let mut connection = capture_connection(&mut request);
         let mut answer = std::pin::pin!(self.client.request(request));
         let connected = async move {

@@ -33,18 +33,18 @@ const NAT64: Ipv6Net = v6([0x64, 0xff9b], 96);
 /// Says which addresses may be connected to: those that anyone on the internet may, and the networks that the operator
 /// allows besides.
 #[derive(Clone, Debug, Default)]
-pub struct AddressPolicy {
+pub(super) struct AddressPolicy {
     allowed: Vec<IpNet>,
 }
 
 impl AddressPolicy {
     /// Allows `networks` besides the global addresses.
-    pub fn allowing(networks: Vec<IpNet>) -> Self {
+    pub(super) fn allowing(networks: Vec<IpNet>) -> Self {
         Self { allowed: networks }
     }
 
     /// Whether a connection to `address` may be made. An IPv4 address in IPv6 clothes is judged as what it is.
-    pub fn permits(&self, address: IpAddr) -> bool {
+    pub(super) fn permits(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.allowed.iter().any(|network| network.contains(&address)) || is_global(address)
     }

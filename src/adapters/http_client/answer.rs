@@ -25,23 +25,21 @@ pub(super) fn fetched(
     patience: Duration,
 ) -> Result<Fetched, Fault> {
     let mut meta = meta(&response, limit)?;
-    let is_part = response.status() == StatusCode::PARTIAL_CONTENT;
-    let sent = if is_part { Some(sent_part(response.headers(), range)?) } else { None };
-    if let Some(part) = sent {
-        meta.length = Some(part.total);
+    if response.status() == StatusCode::PARTIAL_CONTENT {
+        let part = sent_part(response.headers(), range)?;
         if part.total > limit {
             return Err(too_large(limit));
         }
+        meta.length = Some(part.total);
+        let body = cut(chunks(response.into_body(), limit, patience), 0, part.len());
+        return Ok(Fetched { meta, part: Some(part), body: Body::Stream(body) });
     }
     let whole = chunks(response.into_body(), limit, patience);
-    if is_part {
-        return Ok(Fetched { meta, part: sent, body: Body::Stream(whole) });
-    }
     let (Some(range), Some(total)) = (range, meta.length) else {
         return Ok(Fetched { meta, part: None, body: Body::Stream(whole) });
     };
     let part = range.within(total).ok_or_else(|| out_of_range(total))?;
-    Ok(Fetched { meta, part: Some(part), body: Body::Stream(cut(whole, part)) })
+    Ok(Fetched { meta, part: Some(part), body: Body::Stream(cut(whole, part.first, part.len())) })
 }
 
 /// What an answer tells of its object. Only headers that describe the object are taken over; others stay with the

@@ -5,7 +5,7 @@ use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use mortar_actors::{ByteStream, ContentRange, Fault, FaultKind};
+use mortar_actors::{ByteStream, Fault, FaultKind};
 use tokio::time::timeout;
 
 /// The chunks of an answer's body as they come. They end in a fault when the origin pauses for longer than `patience`,
@@ -22,9 +22,10 @@ pub(super) fn chunks(body: Incoming, limit: u64, patience: Duration) -> ByteStre
     ByteStream::new(length, chunks)
 }
 
-/// The part of a whole body: what comes before is skipped, and the source is dropped at the end of the part.
-pub(super) fn cut(whole: ByteStream, part: ContentRange) -> ByteStream {
-    let state = (whole.into_chunks().boxed(), part.first, part.len());
+/// Exactly `length` bytes of a body after the first `skip`. The source is dropped at their end; one that ends before
+/// is a fault.
+pub(super) fn cut(source: ByteStream, skip: u64, length: u64) -> ByteStream {
+    let state = (source.into_chunks().boxed(), skip, length);
     let chunks = stream::try_unfold(state, |(mut chunks, mut skip, left)| async move {
         if left == 0 {
             return Ok(None);
@@ -36,7 +37,7 @@ pub(super) fn cut(whole: ByteStream, part: ContentRange) -> ByteStream {
         let left = left - chunk.len() as u64;
         Ok(Some((chunk, (chunks, skip, left))))
     });
-    ByteStream::new(Some(part.len()), chunks)
+    ByteStream::new(Some(length), chunks)
 }
 
 /// The object is over a limit.
@@ -82,22 +83,23 @@ async fn chunk_after(
 mod tests {
     use super::*;
 
-    async fn cut_out(first: u64, last: u64, total: u64) -> Result<Bytes, FaultKind> {
+    async fn cut_out(skip: u64, length: u64) -> Result<Bytes, FaultKind> {
         let source = stream::iter([Ok(Bytes::from_static(b"0123")), Ok(Bytes::from_static(b"456789"))]);
-        let cut = cut(ByteStream::new(Some(total), source), ContentRange { first, last, total });
+        let cut = cut(ByteStream::new(None, source), skip, length);
         mortar_actors::Body::Stream(cut).collect(u64::MAX).await.map_err(|fault| fault.kind())
     }
 
     #[tokio::test]
     async fn a_part_is_cut_out_across_chunks() {
-        assert_eq!(cut_out(0, 0, 10).await.unwrap(), "0");
-        assert_eq!(cut_out(2, 6, 10).await.unwrap(), "23456");
-        assert_eq!(cut_out(4, 9, 10).await.unwrap(), "456789");
-        assert_eq!(cut_out(9, 9, 10).await.unwrap(), "9");
+        assert_eq!(cut_out(0, 1).await.unwrap(), "0");
+        assert_eq!(cut_out(2, 5).await.unwrap(), "23456");
+        assert_eq!(cut_out(4, 6).await.unwrap(), "456789");
+        assert_eq!(cut_out(9, 1).await.unwrap(), "9");
     }
 
     #[tokio::test]
     async fn a_body_that_ends_before_the_part_is_a_fault() {
-        assert_eq!(cut_out(8, 11, 12).await, Err(FaultKind::Upstream));
+        assert_eq!(cut_out(8, 3).await, Err(FaultKind::Upstream));
+        assert_eq!(cut_out(20, 1).await, Err(FaultKind::Upstream));
     }
 }

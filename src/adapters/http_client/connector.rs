@@ -45,6 +45,10 @@ impl GuardedConnector {
             .expect("ring supports the default versions of TLS")
             .with_webpki_roots()
             .with_no_client_auth();
+        Self::with_tls(config, tls)
+    }
+
+    fn with_tls(config: &OriginConfig, tls: ClientConfig) -> Self {
         let limits = Limits {
             policy: AddressPolicy::allowing(config.allow_networks.clone()),
             connect: config.connect_timeout,
@@ -128,4 +132,85 @@ impl fmt::Debug for GuardedConnector {
 
 fn unreachable() -> Fault {
     Fault::new(FaultKind::Upstream, "the origin cannot be reached")
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use rustls::{RootCertStore, ServerConfig};
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+
+    /// A TLS server for the name `localhost`, and its certificate.
+    async fn server() -> (u16, CertificateDer<'static>) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let certificate = made.cert.der().clone();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(tls));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                if let Ok(mut tls) = acceptor.accept(tcp).await {
+                    let _ = tls.read_u8().await;
+                }
+            }
+        });
+        (port, certificate)
+    }
+
+    fn config() -> OriginConfig {
+        let patience = Duration::from_secs(20);
+        OriginConfig {
+            connect_timeout: patience,
+            tls_timeout: patience,
+            first_byte_timeout: patience,
+            idle_body_timeout: patience,
+            max_redirects: 0,
+            allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
+            idle_connections_per_host: 1,
+            max_body_bytes: 1,
+        }
+    }
+
+    fn trusting(certificate: CertificateDer<'static>) -> GuardedConnector {
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate).unwrap();
+        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        GuardedConnector::with_tls(&config(), tls)
+    }
+
+    async fn connect(connector: &GuardedConnector, host: &str, port: u16) -> Result<bool, FaultKind> {
+        let uri = format!("https://{host}:{port}/").parse().unwrap();
+        let stream = connector.clone().call(uri).await.map_err(|fault| fault.kind())?;
+        Ok(matches!(stream, MaybeHttpsStream::Https(_)))
+    }
+
+    #[tokio::test]
+    async fn a_trusted_server_is_connected_by_tls_under_its_own_name_only() {
+        let (port, certificate) = server().await;
+        let connector = trusting(certificate);
+        assert_eq!(connect(&connector, "localhost", port).await, Ok(true));
+        assert_eq!(connect(&connector, "127.0.0.1", port).await, Err(FaultKind::Upstream));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_nobody_vouches_for_is_refused() {
+        let (port, _) = server().await;
+        let connector = GuardedConnector::new(&config());
+        assert_eq!(connect(&connector, "localhost", port).await, Err(FaultKind::Upstream));
+    }
 }

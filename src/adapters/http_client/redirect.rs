@@ -20,7 +20,7 @@ pub(super) fn target<B>(from: &Url, response: &Response<B>) -> Result<Option<Url
         return Ok(None);
     };
     let target = std::str::from_utf8(location.as_bytes()).ok().and_then(|location| from.join(location).ok());
-    let Some(target) = target.filter(Url::has_host) else {
+    let Some(target) = target else {
         return Err(Fault::new(FaultKind::Upstream, "the origin redirects to what is not a URL"));
     };
     match (from.scheme(), target.scheme()) {

@@ -1,6 +1,6 @@
 use mortar_actors::{Fault, FaultKind, ObjectKey};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use url::{Position, Url};
+use url::Url;
 
 const CONTAINER: &str = "<container>";
 const ITEM: &str = "<item>";
@@ -56,10 +56,7 @@ impl UrlTemplate {
             return Err(absent());
         }
         let item = utf8_percent_encode(key.as_str(), &RESERVED);
-        let url =
-            Url::parse(&format!("{}{item}{}", self.before, self.after)).map_err(|error| absent().caused_by(error))?;
-        debug_assert_eq!(url[..Position::BeforePath], self.root[..Position::BeforePath], "a key moved the host");
-        Ok(url)
+        Url::parse(&format!("{}{item}{}", self.before, self.after)).map_err(|error| absent().caused_by(error))
     }
 
     /// The root of the origin.
@@ -74,6 +71,10 @@ fn unusable(why: &str) -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use percent_encoding::percent_decode_str;
+    use proptest::prelude::*;
+    use url::Position;
+
     use super::*;
 
     fn url(template: &str, key: &str) -> String {
@@ -115,6 +116,19 @@ mod tests {
         let template = UrlTemplate::new("http://o.example/p/<item>", "photos").unwrap();
         for key in ["..", "../x", "a/../../x", "a/.", "./a"] {
             assert!(template.url(&ObjectKey::new(key)).unwrap_err().is_not_found(), "{key}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_key_leaves_its_place(key in r"(\PC|[/.@:?#\\%\r\n\t\x00]|\.\./){0,20}") {
+            let template = UrlTemplate::new("http://o.example/p/<item>", "photos").unwrap();
+            if let Ok(url) = template.url(&ObjectKey::new(key.as_str())) {
+                prop_assert_eq!(&url[..Position::BeforePath], "http://o.example");
+                prop_assert_eq!(&url[Position::AfterPath..], "");
+                let item = url.path().strip_prefix("/p/").unwrap();
+                prop_assert_eq!(percent_decode_str(item).decode_utf8().unwrap(), key);
+            }
         }
     }
 

@@ -1,10 +1,10 @@
-use std::fs::File;
-use std::path::PathBuf;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, DirEntry};
+use cap_std::fs::{Dir, DirEntry, File};
 use mortar_actors::{Fault, FaultKind};
 
 use super::faults;
@@ -32,13 +32,16 @@ impl Container {
 
     /// The container's directory, for reading. A missing root is an outage, a missing container holds nothing.
     pub(super) fn existing(&self) -> Result<Dir, Fault> {
-        self.root()?.open_dir(&*self.name).map_err(faults::reading)
+        self.root()?.open_dir(&*self.name).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => faults::absent(),
+            _ => faults::outage(error),
+        })
     }
 
     /// The container's directory, made when it is missing.
     pub(super) fn created(&self) -> Result<Dir, Fault> {
         let root = self.root()?;
-        root.create_dir_all(&*self.name).map_err(faults::outage)?;
+        make_durably(&root, Path::new(&*self.name)).map_err(faults::outage)?;
         root.open_dir(&*self.name).map_err(faults::outage)
     }
 
@@ -65,8 +68,23 @@ impl Container {
     }
 }
 
+/// Makes the directory `path` and those above it, and returns when they are on the disk.
+pub(super) fn make_durably(within: &Dir, path: &Path) -> io::Result<()> {
+    if within.is_dir(path) {
+        return Ok(());
+    }
+    within.create_dir_all(path)?;
+    path.ancestors().skip(1).try_for_each(|above| sync(within, above))
+}
+
+/// Returns when the entries of the directory `path` are on the disk.
+pub(super) fn sync(within: &Dir, path: &Path) -> io::Result<()> {
+    let path = if path == Path::new("") { Path::new(".") } else { path };
+    within.open(path)?.sync_all()
+}
+
 fn is_left_over(draft: &DirEntry) -> bool {
-    let Ok(file) = draft.open().map(|file| File::from(file.into_std())) else {
+    let Ok(file) = draft.open().map(File::into_std) else {
         return false;
     };
     let age = file.metadata().and_then(|meta| meta.modified()).ok().and_then(|written| written.elapsed().ok());

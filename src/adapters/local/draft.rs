@@ -7,6 +7,7 @@ use cap_std::fs::{Dir, OpenOptions};
 use mortar_actors::{EntityTag, Fault, ObjectMeta};
 use xxhash_rust::xxh3::Xxh3;
 
+use super::container::{make_durably, sync};
 use super::key_path::DRAFTS;
 use super::object::derived_meta;
 use super::sidecar::Header;
@@ -87,17 +88,13 @@ impl Draft {
     }
 
     fn rename_to(&mut self, path: &Path) -> Result<(), Fault> {
-        let parent = match path.parent() {
-            Some(parent) if parent != Path::new("") => {
-                self.container.create_dir_all(parent).map_err(faults::writing)?;
-                parent
-            }
-            _ => Path::new("."),
-        };
+        let parent = path.parent().unwrap_or(Path::new(""));
+        if parent != Path::new("") {
+            make_durably(&self.container, parent).map_err(faults::writing)?;
+        }
         self.container.rename(&self.name, &self.container, path).map_err(faults::writing)?;
         self.published = true;
-        // The rename itself is on the disk only when its directory is.
-        self.container.open(parent).and_then(|directory| directory.sync_all()).map_err(faults::outage)
+        sync(&self.container, parent).map_err(faults::outage)
     }
 }
 

@@ -17,6 +17,10 @@ pub(super) fn key_path(key: &ObjectKey) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Component;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn path(key: &str) -> Option<PathBuf> {
@@ -27,6 +31,16 @@ mod tests {
     fn ordinary_and_odd_names_are_paths() {
         for key in ["a", "a/b.jpg", "a b/ü%20.png", "...", "..a", ".hidden", r"a\b", "*?", "-rf", "~"] {
             assert_eq!(path(key), Some(PathBuf::from(key)), "{key}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_never_leaves_its_directory(key in r"([a.%\\ü]|/|\.\./|\x00){0,12}") {
+            if let Some(path) = path(&key) {
+                prop_assert!(path.components().all(|component| matches!(component, Component::Normal(_))));
+                prop_assert_eq!(path.components().count(), key.split('/').count());
+            }
         }
     }
 

@@ -1,0 +1,139 @@
+//! Directories: broken writes leave nothing behind, and nothing stays open.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use mortar::adapters::Layout;
+use mortar_actors::storage::Store;
+use mortar_actors::{Body, ByteStream, FaultKind, ObjectKey, ObjectMeta};
+use tempfile::TempDir;
+
+use crate::contract::{broken, content, get, put, stuck};
+use crate::local::{LAYOUTS, open};
+
+fn drafts(root: &Path) -> Vec<String> {
+    let Ok(drafts) = fs::read_dir(root.join("photos/.mortar-drafts")) else {
+        return Vec::new();
+    };
+    drafts.map(|draft| draft.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// Descriptors of this process that lead below `root`.
+fn open_files(root: &Path) -> usize {
+    let descriptors = fs::read_dir("/proc/self/fd").unwrap();
+    let targets = descriptors.filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
+    targets.filter(|target| target.starts_with(root)).count()
+}
+
+/// Waits until `done` holds, letting the blocking pool finish what it has begun.
+async fn eventually(done: impl Fn() -> bool) {
+    let wait = async {
+        while !done() {
+            tokio::task::spawn_blocking(|| {}).await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), wait).await.expect("it never came true");
+}
+
+#[tokio::test]
+async fn a_failed_write_leaves_no_draft() {
+    for layout in LAYOUTS {
+        let root = TempDir::new().unwrap();
+        let store = open(root.path(), layout).await;
+        put(&store, "whole", content(5)).await.unwrap();
+        assert_eq!(put(&store, "a", broken(&content(600_000))).await, Err(FaultKind::Upstream));
+        assert_eq!(put(&store, "whole/below", content(5)).await, Err(FaultKind::Invalid));
+        assert_eq!(drafts(root.path()), Vec::<String>::new());
+        assert_eq!(open_files(root.path()), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_write_leaves_the_old_object_and_no_draft() {
+    for layout in LAYOUTS {
+        let root = TempDir::new().unwrap();
+        let store = open(root.path(), layout).await;
+        put(&store, "a", content(5)).await.unwrap();
+        let key = ObjectKey::new("a");
+        tokio::select! {
+            _ = store.put(&key, ObjectMeta::default(), stuck(&content(600_000))) => panic!("the body never ends"),
+            () = eventually(|| !drafts(root.path()).is_empty()) => {}
+        }
+        eventually(|| drafts(root.path()).is_empty() && open_files(root.path()) == 0).await;
+        assert_eq!(get(&store, "a").await.unwrap(), content(5));
+    }
+}
+
+#[tokio::test]
+async fn drafts_cannot_be_reached_by_a_key() {
+    let root = TempDir::new().unwrap();
+    let store = open(root.path(), Layout::Plain).await;
+    put(&store, "a", content(5)).await.unwrap();
+    fs::write(root.path().join("photos/.mortar-drafts/x"), "x").unwrap();
+    assert_eq!(get(&store, ".mortar-drafts/x").await, Err(FaultKind::NotFound));
+    assert_eq!(put(&store, ".mortar-drafts/x", content(5)).await, Err(FaultKind::Invalid));
+    assert_eq!(put(&store, ".mortar-drafts", content(5)).await, Err(FaultKind::Invalid));
+}
+
+#[tokio::test]
+async fn opening_clears_away_the_drafts_of_writers_that_are_gone() {
+    let root = TempDir::new().unwrap();
+    let place = root.path().join("photos/.mortar-drafts");
+    fs::create_dir_all(&place).unwrap();
+    let yesterday = SystemTime::now() - Duration::from_secs(86_400);
+    let make = |name: &str, written: SystemTime| {
+        let file = File::create(place.join(name)).unwrap();
+        file.set_modified(written).unwrap();
+        file
+    };
+    let in_use = make("in-use", yesterday);
+    in_use.lock().unwrap();
+    make("just-made", SystemTime::now());
+    make("left-over", yesterday);
+
+    open(root.path(), Layout::Plain).await;
+    let mut left = drafts(root.path());
+    left.sort();
+    assert_eq!(left, ["in-use", "just-made"]);
+}
+
+#[tokio::test]
+async fn dropping_a_half_read_body_closes_the_file() {
+    let root = TempDir::new().unwrap();
+    let store = open(root.path(), Layout::Sidecar).await;
+    put(&store, "a", content(2_000_000)).await.unwrap();
+    let fetched = store.fetch(&ObjectKey::new("a"), None).await.unwrap();
+    let Body::Stream(stream) = fetched.body else {
+        panic!("a large object is streamed");
+    };
+    let mut chunks = stream.into_chunks();
+    let first = chunks.next().await.unwrap().unwrap();
+    assert_eq!(first, content(2_000_000)[..first.len()]);
+    assert!(first.len() <= 256 * 1024);
+    assert_eq!(open_files(root.path()), 1);
+    drop(chunks);
+    eventually(|| open_files(root.path()) == 0).await;
+}
+
+#[tokio::test]
+async fn an_object_cut_short_while_it_is_read_is_a_fault() {
+    let root = TempDir::new().unwrap();
+    let store = open(root.path(), Layout::Plain).await;
+    put(&store, "a", content(2_000_000)).await.unwrap();
+    let fetched = store.fetch(&ObjectKey::new("a"), None).await.unwrap();
+    File::options().write(true).open(root.path().join("photos/a")).unwrap().set_len(1_000_000).unwrap();
+    assert_eq!(fetched.body.collect(u64::MAX).await.unwrap_err().kind(), FaultKind::Upstream);
+}
+
+#[tokio::test]
+async fn a_body_of_tiny_chunks_is_gathered_and_whole() {
+    let root = TempDir::new().unwrap();
+    let store = open(root.path(), Layout::Sidecar).await;
+    let whole = content(300_000);
+    let chunks: Vec<_> = whole.chunks(7).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+    put(&store, "a", Body::Stream(ByteStream::new(None, stream::iter(chunks)))).await.unwrap();
+    assert_eq!(get(&store, "a").await.unwrap(), whole);
+}
