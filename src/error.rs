@@ -176,6 +176,7 @@ mod tests {
 
     use super::*;
     use crate::respond::DefaultHeaders;
+    use crate::telemetry::captured::log_of;
 
     const ALL: [(FaultKind, u16, &str); 14] = [
         (FaultKind::NotFound, 404, "not_found"),
@@ -263,6 +264,22 @@ mod tests {
         let response = answer(&request, &Fault::new(FaultKind::NotFound, "none"), Extras::default());
         assert!(matches!(response.body().size(), BodySize::Sized(1..)));
         assert!(response.into_body().try_into_bytes().is_err());
+    }
+
+    #[test]
+    fn a_fault_is_logged_once_with_its_cause_and_at_the_level_of_its_side() {
+        for (kind, level) in [
+            (FaultKind::Internal, "ERROR"),
+            (FaultKind::Upstream, "WARN"),
+            (FaultKind::Overloaded, "WARN"),
+            (FaultKind::Cancelled, "DEBUG"),
+            (FaultKind::NotFound, "DEBUG"),
+        ] {
+            let lines = log_of(|| drop(answered(&Fault::new(kind, "told").caused_by("cause"))));
+            let [line] = lines.as_slice() else { panic!("{} lines for {kind:?}", lines.len()) };
+            assert_eq!((&line["level"], &line["error"]), (&json!(level), &json!("told: cause")), "{kind:?}");
+            assert!(line["request_id"].is_string());
+        }
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl<'a, Thing: Describe> Answer<'a, Thing> {
     }
 
     /// What the ranges of the request come to on a body that is whole in memory. Nothing of its size is copied.
-    pub(crate) fn from_buffer(&self, whole: &Bytes) -> HttpResponse {
+    pub(crate) fn buffered(&self, whole: &Bytes) -> HttpResponse {
         let total = whole.len() as u64;
         match select_ranges(&self.ranges(), total) {
             Selection::Whole => self.whole(Payload::whole(whole.clone())),

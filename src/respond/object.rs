@@ -50,7 +50,7 @@ where
         return Ok(answer.part(part, Payload::of(body, Some(part.len()))?));
     }
     if let Body::Bytes(whole) = &body {
-        return Ok(answer.from_buffer(whole));
+        return Ok(answer.buffered(whole));
     }
     // A store that was asked for a range and brought the whole knows no ranges; asking again would not help.
     let total = meta.length.or(body.length()).filter(|_| first_range.is_none());
@@ -141,12 +141,15 @@ mod tests {
 
     const CONTENT: &[u8] = b"0123456789";
 
+    /// Cloned into each open body, and shared by the clones of a store.
+    #[derive(Default)]
+    struct Bodies(Arc<()>);
+
     /// A store of one object that counts what it is asked for.
     #[derive(Clone, Default)]
     struct OneObject {
         asked: Rc<RefCell<Vec<Option<ByteRange>>>>,
-        /// Cloned into each open body.
-        open: Rc<Arc<()>>,
+        open: Rc<Bodies>,
         ignores_ranges: bool,
         changes: bool,
     }
@@ -166,7 +169,8 @@ mod tests {
             let bytes = part.map_or(CONTENT, |part| &CONTENT[part.first as usize..=part.last as usize]);
             let chunks = bytes.chunks(3).map(|chunk| Ok(Bytes::from_static(chunk)));
             let chunks = stream::iter(chunks.collect::<Vec<_>>());
-            let body = Body::Stream(ByteStream::new(Some(bytes.len() as u64), chunks)).holding(Arc::clone(&*self.open));
+            let body =
+                Body::Stream(ByteStream::new(Some(bytes.len() as u64), chunks)).holding(Arc::clone(&self.open.0));
             let version = if self.changes { calls } else { 0 };
             Ok(Fetched { meta: meta(&format!("v{version}")), part, body })
         }
@@ -180,7 +184,7 @@ mod tests {
         }
 
         fn open_bodies(&self) -> usize {
-            Arc::strong_count(&self.open) - 1
+            Arc::strong_count(&self.open.0) - 1
         }
     }
 

@@ -16,7 +16,7 @@ pub(crate) const HEIGHT: HeaderName = HeaderName::from_static("x-amz-meta-public
 /// The body is the rendition's own buffer, shared: nothing of its size is allocated or copied here.
 pub fn rendition(request: &HttpRequest, rendition: &Rendition, extras: Extras<'_>) -> HttpResponse {
     let answer = Answer::new(request, rendition, extras);
-    answer.to_preconditions().unwrap_or_else(|| answer.from_buffer(&rendition.body))
+    answer.to_preconditions().unwrap_or_else(|| answer.buffered(&rendition.body))
 }
 
 /// Answers a failed transform with the placeholder picture, under the status of the fault. The fault is logged here, so
