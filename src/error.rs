@@ -165,3 +165,126 @@ impl fmt::Display for Chain<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use actix_web::body::{BodySize, MessageBody};
+    use actix_web::test::TestRequest;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::respond::DefaultHeaders;
+    use crate::telemetry::captured::log_of;
+
+    const ALL: [(FaultKind, u16, &str); 14] = [
+        (FaultKind::NotFound, 404, "not_found"),
+        (FaultKind::Invalid, 400, "invalid_request"),
+        (FaultKind::Forbidden, 403, "forbidden"),
+        (FaultKind::TooLarge, 413, "too_large"),
+        (FaultKind::Unprocessable, 422, "unprocessable_image"),
+        (FaultKind::RangeNotSatisfiable { total: 9 }, 416, "range_not_satisfiable"),
+        (FaultKind::Unsupported, 405, "method_not_allowed"),
+        (FaultKind::Overloaded, 503, "overloaded"),
+        (FaultKind::Restarting, 503, "restarting"),
+        (FaultKind::TimedOut, 504, "timed_out"),
+        (FaultKind::Upstream, 502, "upstream_error"),
+        (FaultKind::Cancelled, 503, "cancelled"),
+        (FaultKind::Panicked, 500, "internal"),
+        (FaultKind::Internal, 500, "internal"),
+    ];
+
+    fn answered(fault: &Fault) -> HttpResponse {
+        answer(&TestRequest::get().to_http_request(), fault, Extras::default())
+    }
+
+    fn body_of(response: HttpResponse) -> Value {
+        let Ok(body) = response.into_body().try_into_bytes() else { panic!("an error body is one buffer") };
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    #[test]
+    fn every_kind_has_its_status_its_code_and_a_json_body() {
+        for (kind, status, code) in ALL {
+            let response = answered(&Fault::new(kind, "told").caused_by("secret of /etc"));
+            assert_eq!(response.status().as_u16(), status, "{kind:?}");
+            assert_eq!(response.headers().get(CONTENT_TYPE).unwrap(), "application/json");
+            let body = body_of(response);
+            let id = body["error"]["request_id"].as_str().unwrap();
+            assert_eq!(body, json!({"error": {"code": code, "message": "told", "request_id": id}}));
+        }
+    }
+
+    #[test]
+    fn the_side_of_a_fault_agrees_with_its_status() {
+        for (kind, status, _) in ALL {
+            let is_client_error = kind.side() == mortar_actors::Side::Client && kind != FaultKind::Cancelled;
+            assert_eq!(is_client_error, (400..500).contains(&status), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_when_to_come_back_in_whole_seconds() {
+        let overloaded = Fault::new(FaultKind::Overloaded, "full");
+        for (fault, seconds) in [
+            (overloaded.clone(), "1"),
+            (overloaded.clone().retry_after(Duration::from_millis(2_001)), "3"),
+            (overloaded.retry_after(Duration::ZERO), "1"),
+            (Fault::new(FaultKind::Restarting, "soon"), "1"),
+        ] {
+            assert_eq!(answered(&fault).headers().get(RETRY_AFTER).unwrap(), seconds);
+        }
+        assert!(!answered(&Fault::new(FaultKind::NotFound, "none")).headers().contains_key(RETRY_AFTER));
+    }
+
+    #[test]
+    fn a_416_tells_the_size_and_a_405_the_methods() {
+        let range = answered(&Fault::new(FaultKind::RangeNotSatisfiable { total: 9 }, "outside"));
+        assert_eq!(range.headers().get(CONTENT_RANGE).unwrap(), "bytes */9");
+        let method = answered(&Fault::new(FaultKind::Unsupported, "read only"));
+        assert_eq!(method.headers().get(ALLOW).unwrap(), ALLOWED_METHODS);
+    }
+
+    #[test]
+    fn an_error_carries_the_headers_of_the_bucket_but_not_its_caching() {
+        let values = [("X-Bucket", "b"), ("Cache-Control", "max-age=9")];
+        let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let defaults = DefaultHeaders::new(&values).unwrap();
+        let extras = Extras { defaults: Some(&defaults), ..Extras::default() };
+        let fault = Fault::new(FaultKind::NotFound, "none");
+        let response = answer(&TestRequest::get().to_http_request(), &fault, extras);
+        assert_eq!(response.headers().get("x-bucket").unwrap(), "b");
+        assert!(!response.headers().contains_key("cache-control"));
+    }
+
+    #[test]
+    fn the_answer_to_a_failed_head_has_a_length_and_no_body() {
+        let request = TestRequest::default().method(Method::HEAD).to_http_request();
+        let response = answer(&request, &Fault::new(FaultKind::NotFound, "none"), Extras::default());
+        assert!(matches!(response.body().size(), BodySize::Sized(1..)));
+        assert!(response.into_body().try_into_bytes().is_err());
+    }
+
+    #[test]
+    fn a_fault_is_logged_once_with_its_cause_and_at_the_level_of_its_side() {
+        for (kind, level) in [
+            (FaultKind::Internal, "ERROR"),
+            (FaultKind::Upstream, "WARN"),
+            (FaultKind::Overloaded, "WARN"),
+            (FaultKind::Cancelled, "DEBUG"),
+            (FaultKind::NotFound, "DEBUG"),
+        ] {
+            let lines = log_of(|| drop(answered(&Fault::new(kind, "told").caused_by("cause"))));
+            let [line] = lines.as_slice() else { panic!("{} lines for {kind:?}", lines.len()) };
+            assert_eq!((&line["level"], &line["error"]), (&json!(level), &json!("told: cause")), "{kind:?}");
+            assert!(line["request_id"].is_string());
+        }
+    }
+
+    #[test]
+    fn causes_are_told_to_the_log_in_one_line() {
+        let fault = Fault::new(FaultKind::Upstream, "the store failed").caused_by(std::io::Error::other("reset"));
+        assert_eq!(Chain(&fault).to_string(), "the store failed: reset");
+    }
+}

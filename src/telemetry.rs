@@ -87,11 +87,46 @@ mod tests {
         }
         assert!(check_filter("info,mortar=loud").unwrap_err().contains("loud"));
     }
+}
 
-    #[test]
-    fn starting_twice_or_with_nonsense_does_not_fail() {
-        let settings = LogSettings { format: LogFormat::Json, filter: "mortar=loud".to_owned() };
-        start(&settings);
-        start(&settings);
+/// What the tests of other modules read of the log.
+#[cfg(test)]
+pub(crate) mod captured {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::Value;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Everything that `work` logs on this thread, one value for each line.
+    pub(crate) fn log_of(work: impl FnOnce()) -> Vec<Value> {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, work);
+        let lines = lines.0.lock().unwrap();
+        lines
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect()
     }
 }

@@ -131,7 +131,49 @@ fn is_secret(pair: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::{AUTHORIZATION, COOKIE};
+    use actix_web::test::TestRequest;
+    use serde_json::Value;
+
     use super::*;
+    use crate::telemetry::captured::log_of;
+
+    /// The line of a request whose answer of four bytes was read `times` times and then dropped.
+    fn line(method: Method, times: usize) -> Value {
+        let request = TestRequest::with_uri("/b/k?X-Amz-Signature=hidden")
+            .method(method)
+            .insert_header((AUTHORIZATION, "hidden"))
+            .insert_header((COOKIE, "hidden"))
+            .to_srv_request();
+        let id = RequestId::take_over_or_make(request.headers());
+        let mut lines = log_of(|| {
+            let mut body = AccessEntry::begin(&request, &id).end_with(StatusCode::OK, BoxBody::new("four"));
+            let mut context = Context::from_waker(std::task::Waker::noop());
+            for _ in 0..times {
+                assert!(body.as_pin_mut().poll_next(&mut context).is_ready());
+            }
+        });
+        assert_eq!(lines.len(), 1);
+        lines.remove(0)
+    }
+
+    #[test]
+    fn one_line_tells_how_the_answer_ended() {
+        let whole = line(Method::GET, 1);
+        for (name, value) in
+            [("method", "GET"), ("path", "/b/k?X-Amz-Signature=***"), ("body", "whole"), ("target", TARGET)]
+        {
+            assert_eq!(whole[name], value);
+        }
+        assert_eq!((whole["status"].as_u64(), whole["bytes"].as_u64()), (Some(200), Some(4)));
+        assert_eq!(line(Method::GET, 0)["body"], "left");
+        assert_eq!(line(Method::HEAD, 0)["body"], "whole");
+    }
+
+    #[test]
+    fn no_header_or_secret_is_logged() {
+        assert!(!line(Method::GET, 1).to_string().contains("hidden"));
+    }
 
     #[test]
     fn secrets_in_the_query_are_masked_in_any_spelling() {

@@ -32,7 +32,7 @@ pub struct EdgeSettings {
 }
 
 /// The outermost middleware, one for all that concerns every request: its id and span, OPTIONS, the panic fence, CORS,
-/// header rules and the access log, in this order. The bare minimum of it costs one small allocation a request.
+/// header rules and the access log, in this order.
 #[derive(Clone, Debug)]
 pub struct Edge(Arc<EdgeSettings>);
 
@@ -103,6 +103,9 @@ where
                 }
                 Some(Err(error)) => {
                     let response = error.error_response();
+                    if response.status().is_server_error() {
+                        tracing::warn!(request_id = passage.id.as_str(), %error, "request failed");
+                    }
                     Err(InternalError::from_response(error, passage.end(response)).into())
                 }
                 // The request went down with its handler; only an error can carry an answer without one.

@@ -1,13 +1,17 @@
+use std::future::ready;
+
 use actix_web::http::header::{
     ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LAST_MODIFIED,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
 use mortar_actors::{Body, ByteRange, ContentRange, Fault, FaultKind};
 
 use super::conditional::{date_header, etag_header, if_range_holds};
+use super::header_rules::TOLD_AGAIN;
 use super::multipart::Multipart;
-use super::{Extras, Payload, Validators, Verdict, judge, range, vary_on};
+use super::{Extras, Payload, Selection, Validators, Verdict, judge, range, select_ranges, vary_on};
 use crate::error;
 
 /// What can be served: a result or an object, as far as headers speak of it.
@@ -51,6 +55,20 @@ impl<'a, Thing: Describe> Answer<'a, Thing> {
         }
     }
 
+    /// What the ranges of the request come to on a body that is whole in memory. Nothing of its size is copied.
+    pub(crate) fn buffered(&self, whole: &Bytes) -> HttpResponse {
+        let total = whole.len() as u64;
+        match select_ranges(&self.ranges(), total) {
+            Selection::Whole => self.whole(Payload::whole(whole.clone())),
+            Selection::One(part) => self.part(part, Payload::whole(slice(whole, part))),
+            Selection::Several(parts) => {
+                let whole = whole.clone();
+                self.parts(&parts, move |part| ready(Ok(Body::Bytes(slice(&whole, part)))))
+            }
+            Selection::Unsatisfiable => self.unsatisfiable(total),
+        }
+    }
+
     /// 200 with everything.
     pub(crate) fn whole(&self, payload: Payload) -> HttpResponse {
         self.with_content(StatusCode::OK, self.thing.content_type(), payload)
@@ -83,6 +101,8 @@ impl<'a, Thing: Describe> Answer<'a, Thing> {
 
     fn not_modified(&self) -> HttpResponse {
         let mut response = HttpResponse::new(StatusCode::NOT_MODIFIED);
+        self.thing.write_headers(response.headers_mut());
+        response.headers_mut().retain(|name, _| TOLD_AGAIN.contains(name));
         self.write_common(StatusCode::NOT_MODIFIED, response.headers_mut());
         response
     }
@@ -121,6 +141,10 @@ impl Extras<'_> {
             defaults.apply(status, headers);
         }
     }
+}
+
+fn slice(whole: &Bytes, part: ContentRange) -> Bytes {
+    whole.slice(part.first as usize..=part.last as usize)
 }
 
 fn content_range_header(part: ContentRange) -> HeaderValue {

@@ -10,7 +10,7 @@ use super::vary_on;
 const RESERVED: [HeaderName; 5] = [CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, TRANSFER_ENCODING, UPGRADE];
 
 /// What a 206 or 304 must repeat of the 200 it stands for (RFC 9110, sections 15.3.7 and 15.4.5).
-const TOLD_AGAIN: [HeaderName; 4] = [CACHE_CONTROL, CONTENT_LOCATION, EXPIRES, VARY];
+pub(crate) const TOLD_AGAIN: [HeaderName; 4] = [CACHE_CONTROL, CONTENT_LOCATION, EXPIRES, VARY];
 
 /// Speaks of pictures and objects, never of errors: a cache must not keep an error as long as a picture.
 const NOT_FOR_ERRORS: [HeaderName; 2] = [CACHE_CONTROL, EXPIRES];
