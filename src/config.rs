@@ -1,5 +1,54 @@
 //! The configuration: read once, validated into types, passed down in pieces.
+//!
+//! [`load`] reports every problem at once, each with its place. The default configuration is `config.toml` at the root
+//! of the repository, which explains every key; it is part of the program and used when no file is named.
 
+mod actors;
+mod bucket;
+mod load;
+mod problems;
+mod server;
 mod storage;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use actors::{
+    ActorsConfig, CacheActorConfig, LockActorConfig, StorageActorConfig, StoreBackConfig, SupervisionConfig,
+    TransformActorConfig,
+};
+pub use bucket::{AccessKey, BucketConfig};
+pub use load::{DEFAULT_CONFIG, load};
+pub use problems::{Problem, Problems};
+pub use server::{
+    CacheConfig, CacheKind, CorsConfig, HeaderRule, Listener, LockKind, LogFormat, Placeholder, ServerConfig,
+    WatermarkConfig,
+};
 pub use storage::{EncodingConfig, LimitsConfig, OriginConfig, StorageConfig, StorageKind};
+
+use crate::domain::Buckets;
+
+/// The whole configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Listeners, logs, time-outs, cache, CORS.
+    pub server: ServerConfig,
+    /// Headers by status code, in the order in which they are applied.
+    pub headers: Vec<HeaderRule>,
+    /// What a picture may cost.
+    pub limits: LimitsConfig,
+    /// Encoder settings where the URL names none.
+    pub encoding: EncodingConfig,
+    /// How HTTP origins are reached.
+    pub origins: OriginConfig,
+    /// Which pictures may be laid over others.
+    pub watermarks: WatermarkConfig,
+    /// The bounds of the actors.
+    pub actors: ActorsConfig,
+    /// How failed actors are rebuilt.
+    pub supervision: SupervisionConfig,
+    /// Credentials, headers and storages of each bucket, by name.
+    pub buckets: BTreeMap<String, BucketConfig>,
+    /// How the URLs of each bucket are understood.
+    pub routes: Arc<Buckets>,
+}

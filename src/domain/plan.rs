@@ -3,10 +3,18 @@
 //! Everything here is a value. Constructors of the small types hold the limits that belong to the vocabulary itself;
 //! limits of an installation (pixels, number of operations) are checked where they are configured.
 
+pub(crate) mod words;
+
 use std::num::NonZeroU32;
 
+use mortar_actors::Fault;
+use serde::Serialize;
+
+use super::bucket::{PlanLimits, Recipe};
+use super::invalid;
+
 /// The whole transformation: the steps of nested parents, root first, and how to encode the result.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Plan {
     /// One step for each transform on the way from the root original to the asked object. Never empty.
     pub steps: Vec<Step>,
@@ -16,7 +24,7 @@ pub struct Plan {
 
 /// One transform, carried out in the order of the fields: rotate, resize, crop, extract, auto crop, blur, watermark,
 /// grayscale.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct Step {
     /// An explicit rotation. It replaces the EXIF orientation of the source; without it the EXIF orientation applies.
     pub rotate: Option<Rotation>,
@@ -37,7 +45,7 @@ pub struct Step {
 }
 
 /// Clockwise rotation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum Rotation {
     /// Explicitly none: the EXIF orientation is applied.
     None,
@@ -53,7 +61,7 @@ pub enum Rotation {
 ///
 /// One side: the other follows the aspect ratio, enlarging freely. Both sides: stretched to exactly that size, unless
 /// `enlarge` (fit inside, keeping the aspect ratio), `preserve_aspect_ratio` (fit inside) or `fill` says otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Resize {
     /// Width in pixels.
     pub width: Option<NonZeroU32>,
@@ -68,7 +76,7 @@ pub struct Resize {
 }
 
 /// Scale to cover width x height and cut the rest away. With one side only nothing is scaled and a strip is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Crop {
     /// Width in pixels.
     pub width: Option<NonZeroU32>,
@@ -83,7 +91,7 @@ pub struct Crop {
 }
 
 /// Which part of the picture a crop keeps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub enum Gravity {
     /// The middle.
     Center,
@@ -101,7 +109,7 @@ pub enum Gravity {
 }
 
 /// A rectangle to cut out. A side of `None` means the picture's own side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Extract {
     /// Pixels from the top.
     pub top: u32,
@@ -114,7 +122,7 @@ pub struct Extract {
 }
 
 /// Target of an automatic crop, in pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct ResizeCropAuto {
     /// Width in pixels.
     pub width: NonZeroU32,
@@ -123,7 +131,7 @@ pub struct ResizeCropAuto {
 }
 
 /// Gaussian blur. Kept in thousandths, as the key recipe truncates it to them; this makes plans comparable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Blur {
     /// Standard deviation in thousandths of a pixel, 1 to 100,000.
     pub sigma_thousandths: u32,
@@ -132,7 +140,7 @@ pub struct Blur {
 }
 
 /// A picture to lay over the result.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Watermark {
     /// Where the picture comes from: an `http(s)` URL of an allowed host, or `/bucket/key`.
     pub image: String,
@@ -143,7 +151,7 @@ pub struct Watermark {
 }
 
 /// A corner of the 3 x 3 grid: the overlay's top-left corner is put at 0, 1/3 or 2/3 of each side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Position {
     /// Top, center or bottom.
     pub vertical: Third,
@@ -152,7 +160,7 @@ pub struct Position {
 }
 
 /// 0, 1/3 or 2/3 of a side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum Third {
     /// Top or left: 0.
     Start,
@@ -163,7 +171,7 @@ pub enum Third {
 }
 
 /// How the result is encoded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct Output {
     /// The format; `None` keeps the source's format where it can be written.
     pub format: Option<Format>,
@@ -176,7 +184,7 @@ pub struct Output {
 }
 
 /// 1 to 100.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Quality(u8);
 
 impl Quality {
@@ -192,7 +200,7 @@ impl Quality {
 }
 
 /// A format that can be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub enum Format {
     /// Baseline or progressive JPEG.
     Jpeg,
@@ -215,6 +223,57 @@ impl Format {
             Self::Png => "image/png",
             Self::Avif => "image/avif",
             Self::Gif => "image/gif",
+        }
+    }
+}
+
+impl Plan {
+    /// Puts transforms, root first, together. Of what they say about the encoding the last word counts.
+    ///
+    /// # Errors
+    /// `Invalid` when they have more operations than allowed.
+    pub(super) fn from_recipes<'a>(
+        recipes: impl IntoIterator<Item = &'a Recipe>,
+        limits: PlanLimits,
+    ) -> Result<Self, Fault> {
+        let mut plan = Self { steps: Vec::new(), output: Output::default() };
+        for recipe in recipes {
+            plan.steps.push(recipe.step.clone());
+            plan.output = plan.output.overridden_by(recipe.output);
+        }
+        let operations: usize = plan.steps.iter().map(Step::operations).sum();
+        if operations > limits.operations {
+            let limit = limits.operations;
+            return Err(invalid(format!("{operations} operations are more than the limit of {limit}")));
+        }
+        Ok(plan)
+    }
+}
+
+impl Step {
+    /// The number of operations it has.
+    pub fn operations(&self) -> usize {
+        let set = [
+            self.rotate.is_some(),
+            self.resize.is_some(),
+            self.crop.is_some(),
+            self.extract.is_some(),
+            self.resize_crop_auto.is_some(),
+            self.blur.is_some(),
+            self.watermark.is_some(),
+            self.grayscale,
+        ];
+        set.into_iter().filter(|set| *set).count()
+    }
+}
+
+impl Output {
+    fn overridden_by(self, later: Self) -> Self {
+        Self {
+            format: later.format.or(self.format),
+            quality: later.quality.or(self.quality),
+            interlace: later.interlace || self.interlace,
+            strip: later.strip || self.strip,
         }
     }
 }

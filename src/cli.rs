@@ -1,0 +1,40 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// An S3-compatible image server: any size, crop or format of a picture, by URL.
+#[derive(Debug, Parser)]
+#[command(name = "mortar", version)]
+pub struct Cli {
+    /// The configuration; without it the built-in one, which serves a sample picture.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// What to do; without it, serve.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do instead of serving.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Checks the configuration and prints every problem with its place.
+    Check,
+    /// Carries a plan out on a file and prints what it did and how long each stage took.
+    Render(RenderArgs),
+}
+
+/// What to render.
+#[derive(Debug, Args)]
+pub struct RenderArgs {
+    /// The picture to read.
+    #[arg(value_name = "IN")]
+    pub input: PathBuf,
+    /// What to do, as in a URL: `width=800&format=webp`.
+    #[arg(value_name = "QUERY")]
+    pub query: String,
+    /// Where the result is written.
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+}

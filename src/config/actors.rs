@@ -1,0 +1,110 @@
+use std::time::Duration;
+
+/// The bounds of every actor: sections `[actors.…]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActorsConfig {
+    /// `[actors.storage]`
+    pub storage: StorageActorConfig,
+    /// `[actors.cache]`
+    pub cache: CacheActorConfig,
+    /// `[actors.lock]`
+    pub lock: LockActorConfig,
+    /// `[actors.transform]`
+    pub transform: TransformActorConfig,
+    /// `[actors.store_back]`
+    pub store_back: StoreBackConfig,
+}
+
+/// Bounds of the storage actor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageActorConfig {
+    /// Reads at once, streamed bodies included.
+    pub reads: usize,
+    /// Writes of users at once.
+    pub writes: usize,
+    /// Writes of finished results at once.
+    pub write_backs: usize,
+    /// Bytes of bodies that are read whole, at once.
+    pub bytes_in_flight: u64,
+    /// Store clients alive.
+    pub clients: usize,
+    /// A client unused for this long is closed.
+    pub client_idle_timeout: Duration,
+    /// How often clients are asked whether they are well.
+    pub health_interval: Duration,
+    /// Limit of one such question.
+    pub health_timeout: Duration,
+    /// Failures in a row after which a store is left alone for a while.
+    pub breaker_failures: u32,
+    /// How long it is left alone.
+    pub breaker_cooldown: Duration,
+}
+
+/// Bounds of the cache actor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheActorConfig {
+    /// Operations on the memory level at once; more are answered "miss".
+    pub memory_operations: usize,
+    /// Operations on the level that instances share at once; more are answered "miss".
+    pub shared_operations: usize,
+    /// Limit of one operation on the shared level.
+    pub shared_timeout: Duration,
+    /// Failures in a row after which the shared level is left alone for a while.
+    pub breaker_failures: u32,
+    /// How long it is left alone.
+    pub breaker_cooldown: Duration,
+}
+
+/// Bounds of the lock actor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockActorConfig {
+    /// Flights at once: distinct results being made or fetched.
+    pub flights: usize,
+    /// Requests that wait for one of them.
+    pub waiters_per_key: usize,
+    /// Limit of a flight, whoever waits for it.
+    pub flight_timeout: Duration,
+}
+
+/// Bounds of the transform actor. How many renders run is `server.concurrent_image_processing`, the memory they may
+/// take is `limits.render_memory_bytes`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransformActorConfig {
+    /// Renders that wait for a free slot. Already resolved: `0` in the file means twice those that run.
+    pub queued: usize,
+    /// How long a request whose render panicked is refused.
+    pub quarantine: Duration,
+    /// Such requests remembered at most.
+    pub quarantined_keys: usize,
+    /// Renders past their deadline that still run, at which the service is not ready. Already resolved: `0` in the file
+    /// means as many as may run.
+    pub stuck: usize,
+}
+
+/// Bounds of the queue of finished results.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreBackConfig {
+    /// Results in the queue; the oldest is dropped for one more.
+    pub items: usize,
+    /// Results in the queue, in bytes; the oldest are dropped for more.
+    pub bytes: u64,
+    /// Limit of one write.
+    pub write_timeout: Duration,
+    /// Limit for writing what is queued when the service stops.
+    pub flush_timeout: Duration,
+}
+
+/// How failed actors are rebuilt: section `[supervision]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SupervisionConfig {
+    /// Wait before the first rebuild.
+    pub backoff_min: Duration,
+    /// Longest wait before a rebuild.
+    pub backoff_max: Duration,
+    /// Rebuilds of one actor within `restart_window`, beyond which the service gives up.
+    pub restarts: u32,
+    /// The window of the budget.
+    pub restart_window: Duration,
+    /// Limit for one actor to stop.
+    pub stop_timeout: Duration,
+}

@@ -1,0 +1,127 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mortar_actors::StoreId;
+use regex::Regex;
+
+use super::plan::{Output, Step};
+
+/// How the URLs of all buckets are understood. Built from a validated configuration; never changes.
+#[derive(Clone, Debug)]
+pub struct Buckets {
+    pub(super) buckets: BTreeMap<Arc<str>, Arc<Bucket>>,
+    pub(super) limits: PlanLimits,
+}
+
+/// What a plan may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlanLimits {
+    /// Most operations, over all steps.
+    pub operations: usize,
+    /// Longest side of a result that a URL may name, in pixels.
+    pub output_side: u32,
+}
+
+/// How the URLs of one bucket are understood.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    name: Arc<str>,
+    originals: StoreId,
+    transform: Option<Transform>,
+}
+
+/// How a bucket turns URLs into transforms.
+#[derive(Clone, Debug)]
+pub struct Transform {
+    /// Where in the URL the transform stands.
+    pub dialect: Dialect,
+    /// The bucket that parents are read from, where the configuration names one.
+    pub parent_bucket: Option<Arc<str>>,
+    /// The storage of this bucket that parents are read from.
+    pub parent_storage: Arc<str>,
+    /// Whether the root original must still exist for a stored result to be served.
+    pub check_parent: bool,
+    /// Under which key results are stored.
+    pub result_key: ResultKey,
+}
+
+/// Where in the URL the transform stands.
+#[derive(Clone, Debug)]
+pub enum Dialect {
+    /// A preset's name in the path.
+    Presets(PresetPath),
+    /// Parameters of the query.
+    Query,
+    /// A preset's name in the path; where there is none, the query.
+    PresetsThenQuery(PresetPath),
+}
+
+/// Finds a preset's name and the parent in a path.
+#[derive(Clone, Debug)]
+pub struct PresetPath {
+    /// Matched against the key with its leading slash. Has the groups `presetName` and `parent`.
+    pub pattern: Regex,
+    /// Presets by name.
+    pub presets: BTreeMap<String, Recipe>,
+}
+
+/// One transform as a preset or a query names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recipe {
+    /// What is done to the pixels.
+    pub step: Step,
+    /// What it says about the encoding.
+    pub output: Output,
+}
+
+/// Under which key a result is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResultKey {
+    /// The key of the request.
+    Request,
+    /// From the transform and the direct parent's name.
+    Hash,
+    /// From the transforms and names of all parents.
+    HashParent,
+}
+
+impl Buckets {
+    /// Takes validated buckets.
+    pub fn new(buckets: impl IntoIterator<Item = Bucket>, limits: PlanLimits) -> Self {
+        let buckets = buckets.into_iter().map(|bucket| (Arc::clone(&bucket.name), Arc::new(bucket))).collect();
+        Self { buckets, limits }
+    }
+
+    /// The bucket of that name.
+    pub fn get(&self, name: &str) -> Option<&Arc<Bucket>> {
+        self.buckets.get(name)
+    }
+
+    /// All buckets, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Bucket>> {
+        self.buckets.values()
+    }
+}
+
+impl Bucket {
+    /// Takes a validated name, free of `/` and `#`.
+    pub fn new(name: impl Into<Arc<str>>, transform: Option<Transform>) -> Self {
+        let name = name.into();
+        Self { originals: StoreId::new(format!("{name}/basic")), transform, name }
+    }
+
+    /// Its name, as in URLs.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The storage that plain objects are read from and written to.
+    pub fn originals(&self) -> &StoreId {
+        &self.originals
+    }
+
+    /// How it turns URLs into transforms, if it does.
+    pub fn transform(&self) -> Option<&Transform> {
+        self.transform.as_ref()
+    }
+}
