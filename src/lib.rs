@@ -4,3 +4,4 @@ pub mod adapters;
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod render_command;
