@@ -17,12 +17,12 @@ use super::pixels::{Layout, Picture, Planes, Samples};
 ///
 /// # Errors
 /// `Internal` when the planes do not fit each other.
-pub fn planes_to_picture(planes: Planes) -> Result<Picture, Fault> {
+pub fn planes_to_picture(planes: &Planes) -> Result<Picture, Fault> {
     let (width, height) = (planes.width, planes.height);
     if planes.chroma.is_none() {
-        return Ok(Picture { width, height, layout: Layout::Gray, samples: Samples::U8(planes.luma.samples) });
+        return Ok(Picture { width, height, layout: Layout::Gray, samples: Samples::U8(planes.luma.samples.clone()) });
     }
-    let samples = turbo::planes_to_picture(&planes)
+    let samples = turbo::planes_to_picture(planes)
         .map_err(|error| Fault::new(FaultKind::Internal, "the picture cannot be converted").caused_by(error))?;
     Ok(Picture { width, height, layout: Layout::Rgb, samples: Samples::U8(samples) })
 }

@@ -1,6 +1,6 @@
 //! What travels beside the pixels: the EXIF block and the orientation in it.
 
-mod tiff_block;
+pub(super) mod tiff_block;
 
 use std::borrow::Cow;
 

@@ -1,6 +1,13 @@
 //! What a source is, read from its header alone: format, size, orientation, frames.
 
+pub(super) mod avif;
+mod bmp;
+pub(super) mod gif;
 pub(super) mod jpeg;
+pub(super) mod png;
+mod sniff;
+mod tiff;
+pub(super) mod webp;
 
 use mortar_actors::{Fault, FaultKind};
 
@@ -64,21 +71,19 @@ impl Header {
 /// `Unprocessable` for a format that is not supported (naming it), and for a header that is cut off or contradicts
 /// itself.
 pub fn probe(source: &[u8]) -> Result<Header, Fault> {
-    let header = match sniff(source)? {
-        SourceFormat::Jpeg => jpeg::probe(source)?,
-        _ => return Err(unsupported("later")),
-    };
+    let header = match sniff::sniff(source)? {
+        SourceFormat::Jpeg => jpeg::probe(source),
+        SourceFormat::Png => png::probe(source),
+        SourceFormat::Webp => webp::probe(source),
+        SourceFormat::Gif => gif::probe(source),
+        SourceFormat::Tiff => tiff::probe(source),
+        SourceFormat::Bmp => bmp::probe(source),
+        SourceFormat::Avif => avif::probe(source),
+    }?;
     if header.width == 0 || header.height == 0 {
         return Err(corrupt("the picture has a side of zero pixels"));
     }
     Ok(header)
-}
-
-fn sniff(source: &[u8]) -> Result<SourceFormat, Fault> {
-    match source {
-        [0xFF, 0xD8, 0xFF, ..] => Ok(SourceFormat::Jpeg),
-        _ => Err(unsupported("later")),
-    }
 }
 
 /// The header is cut off or contradicts itself.

@@ -4,6 +4,7 @@ const ORIENTATION: u16 = 0x0112;
 const THUMBNAIL_OFFSET: u16 = 0x0201;
 const THUMBNAIL_LENGTH: u16 = 0x0202;
 const SHORT: u16 = 3;
+const LONG: u16 = 4;
 
 /// An orientation tag and where its value stands.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +28,7 @@ struct Block<'block> {
 }
 
 /// Whether the block begins as a TIFF structure does.
-pub(super) fn is_tiff(block: &[u8]) -> bool {
+pub(in crate::adapters::raster) fn is_tiff(block: &[u8]) -> bool {
     Block::new(block).is_some()
 }
 
@@ -39,6 +40,19 @@ pub(super) fn orientation(block: &[u8]) -> Option<OrientationTag> {
         return None;
     }
     Some(OrientationTag { value: directory.block.u16(entry + 8)?, offset: entry + 8 })
+}
+
+/// A whole number of the main directory: the first one where the tag holds several.
+pub(in crate::adapters::raster) fn number(block: &[u8], tag: u16) -> Option<u32> {
+    let directory = Block::new(block)?.main_directory()?;
+    let entry = directory.find(tag)?;
+    let count = directory.block.u32(entry + 4)?;
+    match directory.block.u16(entry + 2)? {
+        SHORT if count <= 2 => directory.block.u16(entry + 8).map(u32::from),
+        SHORT => directory.block.u16(directory.block.u32(entry + 8)? as usize).map(u32::from),
+        LONG if count == 1 => directory.block.u32(entry + 8),
+        _ => None,
+    }
 }
 
 /// Writes "as stored" into the orientation tag, if there is one, and unlinks the thumbnail's directory.
