@@ -9,6 +9,7 @@ pub mod error;
 pub mod http;
 pub mod pipeline;
 pub mod process;
+pub mod render_command;
 pub mod respond;
 pub mod sample;
 pub mod serve;

@@ -6,6 +6,8 @@ mod estimate;
 mod outline;
 mod stages;
 mod still;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

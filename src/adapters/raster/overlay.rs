@@ -64,7 +64,7 @@ impl Overlay {
         let decoded = decode(&self.source, &self.header, &Want::default(), &self.limits)?;
         let picture = match decoded.pixels {
             Pixels::Picture(picture) => to_srgb(picture, &decoded.profile)?,
-            Pixels::Planes(planes) => planes_to_picture(planes)?,
+            Pixels::Planes(planes) => planes_to_picture(&planes)?,
         };
         Ok(to_rgba8(turn_picture(picture, Turn::from_orientation(self.header.orientation))))
     }

@@ -48,7 +48,7 @@ pub(super) fn small_picture(pixels: &Pixels, size: Size) -> Result<Picture, Faul
         }
         Pixels::Planes(planes) => {
             let whole = Framing { area: Area::whole(Size::new(planes.width, planes.height)), size };
-            planes_to_picture(resample_planes(planes, &whole, Chroma::Full)?)
+            planes_to_picture(&resample_planes(planes, &whole, Chroma::Full)?)
         }
     }
 }

@@ -137,6 +137,6 @@ fn decorate(
 fn into_picture(pixels: Pixels) -> Result<Picture, Fault> {
     match pixels {
         Pixels::Picture(picture) => Ok(picture),
-        Pixels::Planes(planes) => planes_to_picture(planes),
+        Pixels::Planes(planes) => planes_to_picture(&planes),
     }
 }
