@@ -31,13 +31,12 @@ fn main() -> ExitCode {
             print(&config.summary());
             ExitCode::SUCCESS
         }
-        Some(Command::Render(args)) => match render_command::run(&args, &config) {
-            Ok(report) => {
-                print(&report);
-                ExitCode::SUCCESS
+        Some(Command::Render(args)) => {
+            match render_command::run(&args, &config.limits, &config.encoding, &mut std::io::stderr()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&error.to_string()),
             }
-            Err(error) => fail(&error.to_string()),
-        },
+        }
     }
 }
 
