@@ -44,7 +44,7 @@ impl Ticket {
 
     /// A way to end this incarnation of the actor from work that it started: its state is rebuilt from the factory.
     ///
-    /// For a panic that the input caused: it counts as a panic and a restart and is not charged to the restart budget,
+    /// For a panic that the input caused: it counts as a restart and is not charged to the restart budget,
     /// or else a handful of poisoned inputs could take the service down.
     pub fn rebuild(&self) -> Rebuild {
         Rebuild(Arc::clone(&self.life))
@@ -62,7 +62,6 @@ pub struct Rebuild(Arc<Life>);
 impl Rebuild {
     /// Asks for the rebuild; the second time for one incarnation does nothing.
     pub fn because_of_input(self) {
-        self.0.meter.panicked();
         self.0.end(Exit::PoisonedInput);
     }
 }
