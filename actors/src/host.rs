@@ -116,6 +116,7 @@ impl<S: State> Host<S> {
     }
 
     fn panicked(&self, context: &mut Context<Self>) {
+        self.life.meter.panicked();
         self.life.end(Exit::Panicked);
         context.stop();
     }
@@ -130,7 +131,6 @@ impl<S: State> Actor for Host<S> {
         if let Some(period) = self.state.tick_every() {
             context.run_interval(period, |host, context| {
                 if fenced(|| host.state.tick()).is_err() {
-                    host.life.meter.panicked();
                     host.panicked(context);
                 }
             });
@@ -166,6 +166,7 @@ impl<S: Serve<M>, M: Ask> Handler<Envelope<M>> for Host<S> {
 /// Runs work to its end. A panic ends the incarnation that started it, for its state may be broken.
 async fn finish<R>(work: Pending<R>, ticket: &Ticket) -> Result<R, Fault> {
     fenced_async(work).await.unwrap_or_else(|panic| {
+        ticket.life.meter.panicked();
         ticket.life.end(Exit::Panicked);
         Err(panic)
     })

@@ -102,9 +102,6 @@ impl Meter {
             Err(_) => &self.failed,
         };
         counter.fetch_add(1, Relaxed);
-        if outcome.as_ref().is_err_and(|fault| fault.kind() == FaultKind::Panicked) {
-            self.panicked();
-        }
     }
 
     pub(crate) fn counts(&self) -> Counts {

@@ -117,10 +117,10 @@ impl State for Storage {
 impl Serve<Fetch> for Storage {
     fn serve(&mut self, ask: Fetch, ticket: &Ticket) -> Work<Fetched> {
         let client = self.client(&ask.store);
-        let (deadline, reading) = (ticket.deadline(), ticket.hold());
+        let (deadline, incident, reading) = (ticket.deadline(), ticket.incident(), ticket.hold());
         Work::later(async move {
             let fetch = |store: Arc<dyn super::Store>| async move { store.fetch(&ask.key, ask.range).await };
-            let fetched = client.call(deadline, fetch).await?;
+            let fetched = client.call(deadline, &incident, fetch).await?;
             Ok(Fetched { body: fetched.body.holding(reading), ..fetched })
         })
     }
@@ -128,8 +128,10 @@ impl Serve<Fetch> for Storage {
 
 impl Serve<Stat> for Storage {
     fn serve(&mut self, ask: Stat, ticket: &Ticket) -> Work<ObjectMeta> {
-        let (client, deadline) = (self.client(&ask.store), ticket.deadline());
-        Work::later(async move { client.call(deadline, |store| async move { store.stat(&ask.key).await }).await })
+        let (client, deadline, incident) = (self.client(&ask.store), ticket.deadline(), ticket.incident());
+        Work::later(
+            async move { client.call(deadline, &incident, |store| async move { store.stat(&ask.key).await }).await },
+        )
     }
 }
 
@@ -137,10 +139,10 @@ impl Serve<Put> for Storage {
     /// A write whose bytes are all here is finished, whoever leaves; one that still streams from a requester that left
     /// is dropped, which leaves the old object whole.
     fn serve(&mut self, ask: Put, ticket: &Ticket) -> Work<ObjectMeta> {
-        let (client, deadline) = (self.client(&ask.store), ticket.deadline());
+        let (client, deadline, incident) = (self.client(&ask.store), ticket.deadline(), ticket.incident());
         let streams = matches!(ask.body, Body::Stream(_));
         let write = async move {
-            client.call(deadline, |store| async move { store.put(&ask.key, ask.meta, ask.body).await }).await
+            client.call(deadline, &incident, |store| async move { store.put(&ask.key, ask.meta, ask.body).await }).await
         };
         if streams { Work::later(write) } else { Work::kept(write) }
     }
@@ -148,7 +150,9 @@ impl Serve<Put> for Storage {
 
 impl Serve<Delete> for Storage {
     fn serve(&mut self, ask: Delete, ticket: &Ticket) -> Work<()> {
-        let (client, deadline) = (self.client(&ask.store), ticket.deadline());
-        Work::kept(async move { client.call(deadline, |store| async move { store.delete(&ask.key).await }).await })
+        let (client, deadline, incident) = (self.client(&ask.store), ticket.deadline(), ticket.incident());
+        Work::kept(async move {
+            client.call(deadline, &incident, |store| async move { store.delete(&ask.key).await }).await
+        })
     }
 }

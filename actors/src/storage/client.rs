@@ -12,6 +12,7 @@ use super::{ClientStats, OpenStore, Store};
 use crate::breaker::{Breaker, BreakerSettings};
 use crate::fault::{Fault, FaultKind};
 use crate::fence::fenced_async;
+use crate::ticket::Incident;
 use crate::vocab::{Deadline, StoreId};
 use crate::wait::within;
 
@@ -69,10 +70,12 @@ impl Client {
         self.born.elapsed().saturating_sub(Duration::from_millis(self.asked_after_millis.load(Relaxed)))
     }
 
-    /// Calls the store, building its client first if there is none.
+    /// Calls the store, building its client first if there is none. A call that panics fails alone, and its client is
+    /// closed.
     pub(super) async fn call<R, F>(
         &self,
         deadline: Deadline,
+        incident: &Incident,
         work: impl FnOnce(Arc<dyn Store>) -> F,
     ) -> Result<R, Fault>
     where
@@ -83,6 +86,10 @@ impl Client {
         let called = within(deadline, fenced_async(async { work(self.open().await?).await })).await;
         let outcome = called.and_then(|answer| answer).and_then(|answer| answer);
         trial.tell(&outcome);
+        if outcome.as_ref().is_err_and(|fault| fault.kind() == FaultKind::Panicked) {
+            self.close();
+            incident.count();
+        }
         outcome
     }
 
@@ -184,9 +191,6 @@ impl Client {
         self.breaker.learn(outcome);
         let kind = outcome.as_ref().err().map(Fault::kind);
         self.failing.store(matches!(kind, Some(FaultKind::Upstream | FaultKind::TimedOut)), Relaxed);
-        if kind == Some(FaultKind::Panicked) {
-            self.close();
-        }
     }
 }
 
