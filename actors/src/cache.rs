@@ -1,45 +1,20 @@
-//! Cache.
+//! The cache actor: finished results in memory, and below it a level that instances may share.
+//!
+//! - **Owns**: the memory level, the way to the shared level, and the breaker between them.
+//! - **Accepts**: lookups and removals that concern the shared level, and writes to it. Memory is read and filled on the
+//!   caller's thread, for a hit must cost less than a message.
+//! - **Bounds**: bytes in memory, bytes of one entry, lookups and writes of the shared level, time of each of them.
+//! - **On failure**: a fault of the shared level is a counted miss; after a panic memory is rebuilt empty.
+//! - **Not its job**: failing a request. Whatever happens here only makes the answer slower.
 
+mod actor;
+mod handle;
+mod memory;
 mod port;
 mod settings;
 mod stats;
 
+pub use handle::CacheHandle;
 pub use port::*;
 pub use settings::CacheSettings;
 pub use stats::CacheStats;
-
-use std::sync::Arc;
-use std::time::Duration;
-
-use crate::TreeBuilder;
-use crate::vocab::{Deadline, Key, Rendition};
-
-/// The way to the cache. Cheap to clone.
-#[derive(Clone)]
-pub struct CacheHandle {}
-
-impl CacheHandle {
-    /// Looks into memory only, on the caller's thread.
-    pub fn peek(&self, key: &Key) -> Option<Arc<Rendition>> {
-        todo!()
-    }
-    /// Looks into all levels.
-    pub async fn lookup(&self, key: &Key, deadline: Deadline) -> Option<Arc<Rendition>> {
-        todo!()
-    }
-    /// Keeps an entry; never fails, never waits.
-    pub fn insert(&self, key: Key, rendition: Arc<Rendition>, time_to_live: Duration) {
-        todo!()
-    }
-    /// Forgets an entry in all levels.
-    pub async fn remove(&self, key: &Key, deadline: Deadline) {
-        todo!()
-    }
-}
-
-impl TreeBuilder {
-    /// Adds the cache actor.
-    pub fn cache(&mut self, settings: CacheSettings, shared: Option<Arc<dyn SharedCache>>) -> CacheHandle {
-        todo!()
-    }
-}

@@ -2,6 +2,8 @@
 
 mod breaker;
 pub mod cache;
+#[cfg(feature = "testing")]
+pub mod fakes;
 mod fault;
 mod fence;
 mod gate;
@@ -27,7 +29,7 @@ pub use host::{Pending, Serve, State, Work};
 pub use meter::{Counts, Percentiles};
 pub use stats::{ActorStats, Detail, Readiness, TreeStats};
 pub use supervise::{ChildState, SupervisionSettings};
-pub use ticket::{Hold, Rebuild, Ticket};
+pub use ticket::{Hold, Incident, Ticket};
 pub use tree::{Tree, TreeBuilder};
 pub use vocab::{
     Body, ByteRange, ByteStream, ContentRange, Deadline, EntityTag, Fetched, Key, ObjectKey, ObjectMeta, Rendition,

@@ -1,67 +1,24 @@
-//! Lock.
+//! The lock actor: identical requests become one flight, within this instance and across those that share a lease.
+//!
+//! - **Owns**: the roll of flights by key, and the lease that instances share.
+//! - **Accepts**: `Join`, answered in place with a seat on the flight that is under way, or on a new one.
+//! - **Bounds**: flights at once, waiters on each, joins in the mailbox, time of a flight.
+//! - **On failure**: flights are tasks of their own, so those that wait are answered although the actor is rebuilt, and
+//!   the rebuilt one finds them on the roll. A flight that panics tells everyone, and each joins once more.
+//! - **Not its job**: what a flight does. A lease that fails is ignored: it only saves work.
 
+mod actor;
+mod errand;
+mod flight;
+mod handle;
+mod leased;
 mod port;
+mod roll;
 mod settings;
 mod stats;
 
+pub use errand::{Errand, FlightContext};
+pub use handle::LockHandle;
 pub use port::*;
 pub use settings::LockSettings;
 pub use stats::LockStats;
-
-use std::future::Future;
-use std::marker::PhantomData;
-use std::sync::Arc;
-
-use crate::vocab::{Deadline, Key, StopFlag};
-use crate::{Fault, TreeBuilder};
-
-/// The way to the flights. Cheap to clone.
-pub struct LockHandle<T>(PhantomData<fn() -> T>);
-
-/// What the work of a flight is given.
-#[derive(Clone, Debug)]
-pub struct FlightContext {
-    /// The flight's own deadline.
-    pub deadline: Deadline,
-    /// Raised when the last waiter leaves or the deadline passes.
-    pub stop: StopFlag,
-}
-
-/// What a flight is to do. Cheap to clone.
-pub struct Errand<T>(PhantomData<fn() -> T>);
-
-impl<T: Clone + Send + Sync + 'static> Errand<T> {
-    /// An errand that does `work`. It may be begun a second time when the first flight fails by panic or restart.
-    pub fn new<F>(work: impl Fn(FlightContext) -> F + Send + Sync + 'static) -> Self
-    where
-        F: Future<Output = Result<T, Fault>> + Send + 'static,
-    {
-        todo!()
-    }
-    /// Where to look for the result that another instance may have made meanwhile.
-    #[must_use]
-    pub fn looking<F>(self, look: impl Fn() -> F + Send + Sync + 'static) -> Self
-    where
-        F: Future<Output = Option<T>> + Send + 'static,
-    {
-        todo!()
-    }
-}
-
-impl<T: Clone + Send + Sync + 'static> LockHandle<T> {
-    /// Joins the flight for `key`, starting it if there is none.
-    pub async fn join(&self, key: &Key, deadline: Deadline, errand: Errand<T>) -> Result<T, Fault> {
-        todo!()
-    }
-}
-
-impl TreeBuilder {
-    /// Adds the lock actor.
-    pub fn lock<T: Clone + Send + Sync + 'static>(
-        &mut self,
-        settings: LockSettings,
-        lease: Option<Arc<dyn Lease>>,
-    ) -> LockHandle<T> {
-        todo!()
-    }
-}

@@ -1,16 +1,27 @@
-//! Store back.
+//! The task that stores results back: the answer never waits for it.
+//!
+//! - **Owns**: the queue of finished results.
+//! - **Accepts**: `StoreBackHandle::offer`, which never waits and never fails.
+//! - **Bounds**: results queued, their bytes, writes at once, time of each write. When full the oldest is dropped.
+//! - **On failure**: a write that fails is counted and not repeated; a panic loses what was being written, counted, and
+//!   the task is started anew on the same queue.
+//! - **Not its job**: correctness. A result that is not stored is rendered again.
 
+mod queue;
 mod settings;
 mod stats;
+mod writer;
+
+use std::sync::Arc;
 
 pub use settings::StoreBackSettings;
 pub use stats::StoreBackStats;
 
-use std::sync::Arc;
-
-use crate::TreeBuilder;
 use crate::storage::StorageHandle;
+use crate::tree::TreeBuilder;
 use crate::vocab::{Deadline, ObjectKey, ObjectMeta, Rendition, StoreId};
+use crate::wait::within;
+use queue::Queue;
 
 /// A finished result on its way to a store.
 #[derive(Clone, Debug)]
@@ -27,22 +38,30 @@ pub struct StoreBackItem {
 
 /// The way to the queue of results. Cheap to clone.
 #[derive(Clone)]
-pub struct StoreBackHandle {}
+pub struct StoreBackHandle {
+    queue: Arc<Queue>,
+}
 
 impl StoreBackHandle {
     /// Hands a result over; never waits, never fails. When there is no room the oldest is dropped and counted.
     pub fn offer(&self, item: StoreBackItem) {
-        todo!()
+        self.queue.push(item);
     }
-    /// Waits until everything offered so far is written, up to the deadline; `false` when some of it is not.
+
+    /// Waits until nothing is queued or being written, up to the deadline; `false` when something still is.
     pub async fn flush(&self, deadline: Deadline) -> bool {
-        todo!()
+        within(deadline, self.queue.idle()).await.is_ok()
     }
 }
 
 impl TreeBuilder {
     /// Adds the task that stores results back.
     pub fn store_back(&mut self, settings: StoreBackSettings, storage: StorageHandle) -> StoreBackHandle {
-        todo!()
+        let queue = Arc::new(Queue::new(settings.items, settings.bytes));
+        let (written, observed) = (Arc::clone(&queue), Arc::clone(&queue));
+        self.observed_task("store-back", Some(observed), move || {
+            writer::write_all(Arc::clone(&written), storage.clone(), settings.clone())
+        });
+        StoreBackHandle { queue }
     }
 }

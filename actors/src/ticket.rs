@@ -42,12 +42,9 @@ impl Ticket {
         Hold { _permit: Arc::clone(&self.permit) }
     }
 
-    /// A way to end this incarnation of the actor from work that it started: its state is rebuilt from the factory.
-    ///
-    /// For a panic that the input caused: it counts as a panic and a restart and is not charged to the restart budget,
-    /// or else a handful of poisoned inputs could take the service down.
-    pub fn rebuild(&self) -> Rebuild {
-        Rebuild(Arc::clone(&self.life))
+    /// What work needs to report a panic that it fenced by itself.
+    pub fn incident(&self) -> Incident {
+        Incident(Arc::clone(&self.life))
     }
 
     pub(crate) fn span(&self) -> &Span {
@@ -55,14 +52,22 @@ impl Ticket {
     }
 }
 
-/// Ends an incarnation of an actor; see [`Ticket::rebuild`].
+/// Reports panics that work fenced by itself, so that they were not the actor's end.
 #[derive(Clone)]
-pub struct Rebuild(Arc<Life>);
+pub struct Incident(Arc<Life>);
 
-impl Rebuild {
-    /// Asks for the rebuild; the second time for one incarnation does nothing.
-    pub fn because_of_input(self) {
+impl Incident {
+    /// Counts the panic.
+    pub fn count(&self) {
         self.0.meter.panicked();
+    }
+
+    /// Counts the panic and has the actor's state rebuilt from its factory.
+    ///
+    /// For a panic that the input caused: the restart is not charged to the budget, or else a handful of poisonous
+    /// inputs could take the service down.
+    pub fn rebuild(&self) {
+        self.count();
         self.0.end(Exit::PoisonedInput);
     }
 }

@@ -1,35 +1,22 @@
-//! Transform.
+//! The transform actor: renders on CPU threads, as many as there are cores, admitted by count and by memory.
+//!
+//! - **Owns**: the engine, the running slots, the memory budget, the quarantine of keys whose render panicked.
+//! - **Accepts**: `Render`.
+//! - **Bounds**: renders running, renders queued, estimated bytes of the running ones, keys in quarantine.
+//! - **On failure**: a render that panics is answered as such, its key is refused for a while, and the engine is built
+//!   anew; running renders go on. That restart is not charged to the budget, for the input caused it.
+//! - **Not its job**: fetching sources and keeping results.
 
+mod actor;
+mod floor;
+mod handle;
 mod port;
+mod quarantine;
+mod render;
 mod settings;
 mod stats;
 
+pub use handle::TransformHandle;
 pub use port::*;
 pub use settings::TransformSettings;
 pub use stats::TransformStats;
-
-use std::marker::PhantomData;
-
-use crate::vocab::{Deadline, Key};
-use crate::{Fault, TreeBuilder};
-
-/// The way to the renders. Cheap to clone.
-pub struct TransformHandle<E>(PhantomData<fn() -> E>);
-
-impl<E: Engine> TransformHandle<E> {
-    /// Renders `job`. Dropping the future, or the deadline, raises the job's stop flag.
-    pub async fn render(&self, key: &Key, job: E::Job, deadline: Deadline) -> Result<E::Output, Fault> {
-        todo!()
-    }
-}
-
-impl TreeBuilder {
-    /// Adds the transform actor. `engine` builds an engine at the start and after each panic.
-    pub fn transform<E: Engine>(
-        &mut self,
-        settings: TransformSettings,
-        engine: impl FnMut() -> E + Send + 'static,
-    ) -> TransformHandle<E> {
-        todo!()
-    }
-}

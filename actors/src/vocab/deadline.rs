@@ -10,9 +10,11 @@ use tokio::time::Instant;
 pub struct Deadline(Instant);
 
 impl Deadline {
-    /// The deadline `patience` from now.
+    /// The deadline `patience` from now; one that the clock cannot tell is thirty years away.
     pub fn within(patience: Duration) -> Self {
-        Self(Instant::now() + patience)
+        const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+        let now = Instant::now();
+        Self(now.checked_add(patience).unwrap_or(now + FAR))
     }
 
     /// The earlier of this deadline and the one `patience` from now.

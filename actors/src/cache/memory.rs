@@ -1,0 +1,119 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter};
+
+use crate::vocab::{Deadline, Key, Rendition};
+
+/// Each shard must take a few of the largest entries, or else large pictures would push each other out.
+const LARGEST_ENTRIES_PER_SHARD: u64 = 4;
+const MAX_SHARDS: u64 = 16;
+/// For the size of the tables only; the bound is by bytes.
+const TYPICAL_ENTRY_BYTES: u64 = 64 << 10;
+
+/// The memory level: shared buffers, bounded by bytes, each entry with its time to live.
+///
+/// The weight of an entry is computed once, at insert; evicting reads the stored number.
+pub(super) struct MemoryLevel {
+    entries: Cache<Key, Entry, StoredWeight, DefaultHashBuilder, CountEvictions>,
+    max_entry_bytes: u64,
+    counters: Arc<MemoryCounters>,
+}
+
+/// What happened in memory, through all rebuilds of the level.
+#[derive(Default)]
+pub(super) struct MemoryCounters {
+    pub(super) hits: AtomicU64,
+    pub(super) insertions: AtomicU64,
+    pub(super) evictions: AtomicU64,
+    pub(super) expired: AtomicU64,
+}
+
+#[derive(Clone)]
+struct Entry {
+    rendition: Arc<Rendition>,
+    expires: Deadline,
+    weight: u64,
+}
+
+#[derive(Clone)]
+struct StoredWeight;
+
+#[derive(Clone)]
+struct CountEvictions(Arc<MemoryCounters>);
+
+impl MemoryLevel {
+    pub(super) fn new(max_bytes: u64, max_entry_bytes: u64, counters: Arc<MemoryCounters>) -> Self {
+        let largest = max_entry_bytes.min(max_bytes).max(1);
+        let shards = (max_bytes / (largest * LARGEST_ENTRIES_PER_SHARD)).clamp(1, MAX_SHARDS);
+        let options = OptionsBuilder::new()
+            .shards(shards as usize)
+            .estimated_items_capacity((max_bytes / TYPICAL_ENTRY_BYTES).max(1) as usize)
+            .weight_capacity(max_bytes)
+            .build()
+            .expect("the weight and the number of entries are both given");
+        let lifecycle = CountEvictions(Arc::clone(&counters));
+        let entries = Cache::with_options(options, StoredWeight, DefaultHashBuilder::default(), lifecycle);
+        Self { entries, max_entry_bytes, counters }
+    }
+
+    /// An entry that has not outlived its time.
+    pub(super) fn get(&self, key: &Key) -> Option<Arc<Rendition>> {
+        let entry = self.entries.get(key)?;
+        if !entry.expires.has_passed() {
+            self.counters.hits.fetch_add(1, Relaxed);
+            return Some(entry.rendition);
+        }
+        // Only if nobody has put a fresh one there meanwhile.
+        if self.entries.remove_if(key, |current| current.expires == entry.expires).is_some() {
+            self.counters.expired.fetch_add(1, Relaxed);
+        }
+        None
+    }
+
+    /// Keeps an entry, unless it is too large. An older one of that key is replaced in any case.
+    pub(super) fn insert(&self, key: Key, rendition: Arc<Rendition>, time_to_live: Duration) {
+        let weight = rendition.weight();
+        if weight > self.max_entry_bytes {
+            self.entries.remove(&key);
+            self.counters.evictions.fetch_add(1, Relaxed);
+            return;
+        }
+        let expires = Deadline::within(time_to_live);
+        self.entries.insert(key, Entry { rendition, expires, weight });
+        self.counters.insertions.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn remove(&self, key: &Key) {
+        self.entries.remove(key);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.entries.weight()
+    }
+}
+
+impl Weighter<Key, Entry> for StoredWeight {
+    fn weight(&self, _key: &Key, entry: &Entry) -> u64 {
+        entry.weight
+    }
+}
+
+impl Lifecycle<Key, Entry> for CountEvictions {
+    type RequestState = Evicted;
+
+    fn on_evict(&self, evicted: &mut Evicted, _key: Key, entry: Entry) {
+        self.0.evictions.fetch_add(1, Relaxed);
+        evicted.0.push(entry);
+    }
+}
+
+/// Entries that are dropped after the shard's lock is released.
+#[derive(Default)]
+struct Evicted(Vec<Entry>);

@@ -1,0 +1,64 @@
+use std::sync::Arc;
+
+use super::LockSettings;
+use super::errand::Errand;
+use super::flight::{Flight, NoSeat, Seat, flight_deadline};
+use super::leased::Leased;
+use super::roll::Roll;
+use crate::fault::{Fault, FaultKind};
+use crate::gate::Gate;
+use crate::handle::Ask;
+use crate::host::{Serve, State, Work};
+use crate::ticket::Ticket;
+use crate::vocab::Key;
+
+/// The actor's state: the one that starts flights, so that no key ever gets two by accident.
+pub(super) struct Lock<T> {
+    settings: LockSettings,
+    flights: Gate,
+    lease: Arc<Leased>,
+    roll: Arc<Roll<T>>,
+}
+
+/// Asks for a seat on the flight for a key.
+pub(super) struct Join<T> {
+    pub(super) key: Key,
+    pub(super) errand: Errand<T>,
+}
+
+impl<T: Clone + Send + Sync + 'static> Ask for Join<T> {
+    type Reply = Seat<T>;
+}
+
+impl<T: Clone + Send + Sync + 'static> Lock<T> {
+    pub(super) fn new(settings: LockSettings, flights: Gate, lease: Arc<Leased>, roll: Arc<Roll<T>>) -> Self {
+        roll.strike_out_ended();
+        Self { settings, flights, lease, roll }
+    }
+
+    fn join(&self, key: Key, errand: Errand<T>) -> Result<Seat<T>, Fault> {
+        if let Some(flight) = self.roll.find(&key) {
+            match flight.sit(self.settings.max_waiters_per_key) {
+                Ok(seat) => {
+                    self.roll.joined();
+                    return Ok(seat);
+                }
+                Err(NoSeat::Full) => return Err(Fault::new(FaultKind::Overloaded, "too many wait for this picture")),
+                Err(NoSeat::Ending) => {}
+            }
+        }
+        let permit = self.flights.try_enter(1)?;
+        let (flight, seat) = Flight::new(key, flight_deadline(&self.settings));
+        self.roll.enter(&flight);
+        drop(tokio::spawn(flight.run(errand, Arc::clone(&self.lease), Arc::clone(&self.roll), permit)));
+        Ok(seat)
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> State for Lock<T> {}
+
+impl<T: Clone + Send + Sync + 'static> Serve<Join<T>> for Lock<T> {
+    fn serve(&mut self, Join { key, errand }: Join<T>, _ticket: &Ticket) -> Work<Seat<T>> {
+        Work::Done(self.join(key, errand))
+    }
+}

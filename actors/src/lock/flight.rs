@@ -1,0 +1,138 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::watch;
+
+use super::LockSettings;
+use super::errand::{Errand, FlightContext};
+use super::leased::Leased;
+use super::roll::Roll;
+use crate::fault::{Fault, FaultKind};
+use crate::fence::fenced_async;
+use crate::gate::Permit;
+use crate::vocab::{Deadline, Key, StopFlag};
+use crate::wait::within;
+
+/// One run of an errand for everyone who asks for the same key.
+///
+/// It is a task of its own: it belongs to no requester and not to the actor. Its waiters share one channel.
+pub(super) struct Flight<T> {
+    key: Key,
+    stop: StopFlag,
+    /// Zero means that it is about to end, for ever: nobody can take a seat any more.
+    waiters: AtomicUsize,
+    outcome: watch::Sender<Option<Result<T, Fault>>>,
+}
+
+/// A place on a flight. The last one that is given up ends the flight.
+pub(super) struct Seat<T> {
+    flight: Arc<Flight<T>>,
+    outcome: watch::Receiver<Option<Result<T, Fault>>>,
+}
+
+/// The end of a flight, however it comes: also when its task is torn down together with its thread.
+struct Landing<T: Clone + Send + Sync + 'static> {
+    flight: Arc<Flight<T>>,
+    roll: Arc<Roll<T>>,
+    permit: Option<Permit>,
+    outcome: Option<Result<T, Fault>>,
+}
+
+/// Why nobody can take a seat.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NoSeat {
+    /// The last waiter has left.
+    Ending,
+    /// Too many wait already.
+    Full,
+}
+
+impl<T: Clone + Send + Sync + 'static> Flight<T> {
+    /// A flight with its first seat taken.
+    pub(super) fn new(key: Key, deadline: Deadline) -> (Arc<Self>, Seat<T>) {
+        let (sender, outcome) = watch::channel(None);
+        let flight =
+            Arc::new(Self { key, stop: StopFlag::new(deadline), waiters: AtomicUsize::new(1), outcome: sender });
+        (Arc::clone(&flight), Seat { flight, outcome })
+    }
+
+    /// Takes a seat beside at most `limit - 1` others.
+    pub(super) fn sit(self: &Arc<Self>, limit: usize) -> Result<Seat<T>, NoSeat> {
+        let sat = self.waiters.fetch_update(Ordering::AcqRel, Ordering::Acquire, |waiters| {
+            (waiters > 0 && waiters < limit).then_some(waiters + 1)
+        });
+        match sat {
+            Ok(_) => Ok(Seat { flight: Arc::clone(self), outcome: self.outcome.subscribe() }),
+            Err(0) => Err(NoSeat::Ending),
+            Err(_) => Err(NoSeat::Full),
+        }
+    }
+
+    pub(super) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    pub(super) fn waiters(&self) -> usize {
+        self.waiters.load(Ordering::Relaxed)
+    }
+
+    /// Does the errand, leaves the roll and tells everyone. The permit is held as long.
+    pub(super) async fn run(
+        self: Arc<Self>,
+        errand: Errand<T>,
+        lease: Arc<Leased>,
+        roll: Arc<Roll<T>>,
+        permit: Permit,
+    ) {
+        let mut landing = Landing { flight: Arc::clone(&self), roll, permit: Some(permit), outcome: None };
+        let outcome = tokio::select! {
+            biased;
+            fault = self.stop.raised() => Err(fault),
+            outcome = fenced_async(self.work(&errand, &lease)) => outcome.and_then(|outcome| outcome),
+        };
+        landing.outcome = Some(outcome);
+    }
+
+    async fn work(&self, errand: &Errand<T>, lease: &Leased) -> Result<T, Fault> {
+        let begin = || errand.begin(FlightContext { deadline: self.stop.deadline(), stop: self.stop.clone() });
+        lease.fly(&self.key, begin, || errand.look()).await
+    }
+}
+
+impl<T: Clone> Seat<T> {
+    /// Waits for the outcome up to the waiter's own deadline, which ends its wait and nothing else.
+    pub(super) async fn outcome(mut self, deadline: Deadline) -> Result<T, Fault> {
+        let told = within(deadline, self.outcome.wait_for(Option::is_some)).await?;
+        told.ok().and_then(|outcome| outcome.clone()).unwrap_or_else(|| Err(cut_off()))
+    }
+}
+
+impl<T> Drop for Seat<T> {
+    fn drop(&mut self) {
+        if self.flight.waiters.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.flight.stop.raise();
+        }
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> Drop for Landing<T> {
+    fn drop(&mut self) {
+        // Everything is given back before anyone is told, so that whoever hears finds a clean tree.
+        drop(self.permit.take());
+        self.roll.leave(&self.flight);
+        if self.flight.waiters() == 0 {
+            self.roll.abandoned();
+        }
+        let outcome = self.outcome.take().unwrap_or_else(|| Err(cut_off()));
+        self.flight.outcome.send_replace(Some(outcome));
+    }
+}
+
+fn cut_off() -> Fault {
+    Fault::new(FaultKind::Restarting, "the work was cut off")
+}
+
+/// The deadline of a flight that starts now.
+pub(super) fn flight_deadline(settings: &LockSettings) -> Deadline {
+    Deadline::within(settings.flight_timeout)
+}

@@ -1,0 +1,158 @@
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use lru::LruCache;
+
+use super::client::Client;
+use super::roster::Roster;
+use super::{OpenStore, StorageSettings};
+use crate::handle::Ask;
+use crate::host::{Serve, State, Work};
+use crate::ticket::Ticket;
+use crate::vocab::{Body, ByteRange, Fetched, ObjectKey, ObjectMeta, StoreId};
+
+/// The actor's state: which stores have a client, most recently used first.
+pub(super) struct Storage {
+    settings: StorageSettings,
+    stores: Arc<dyn OpenStore>,
+    roster: Arc<Roster>,
+    clients: LruCache<StoreId, Arc<Client>>,
+}
+
+pub(super) struct Fetch {
+    pub(super) store: StoreId,
+    pub(super) key: ObjectKey,
+    pub(super) range: Option<ByteRange>,
+}
+
+pub(super) struct Stat {
+    pub(super) store: StoreId,
+    pub(super) key: ObjectKey,
+}
+
+pub(super) struct Put {
+    pub(super) store: StoreId,
+    pub(super) key: ObjectKey,
+    pub(super) meta: ObjectMeta,
+    pub(super) body: Body,
+}
+
+pub(super) struct Delete {
+    pub(super) store: StoreId,
+    pub(super) key: ObjectKey,
+}
+
+impl Ask for Fetch {
+    type Reply = Fetched;
+}
+
+impl Ask for Stat {
+    type Reply = ObjectMeta;
+}
+
+impl Ask for Put {
+    type Reply = ObjectMeta;
+}
+
+impl Ask for Delete {
+    type Reply = ();
+}
+
+impl Storage {
+    pub(super) fn new(settings: StorageSettings, stores: Arc<dyn OpenStore>, roster: Arc<Roster>) -> Self {
+        let clients = LruCache::new(NonZeroUsize::new(settings.max_clients).unwrap_or(NonZeroUsize::MIN));
+        roster.publish(Vec::new());
+        Self { settings, stores, roster, clients }
+    }
+
+    /// The client of a store, made room for if it is new. It is built by the first call, not here.
+    fn client(&mut self, store: &StoreId) -> Arc<Client> {
+        if let Some(client) = self.clients.get(store) {
+            client.touch();
+            return Arc::clone(client);
+        }
+        let (stores, counters) = (Arc::clone(&self.stores), Arc::clone(&self.roster.counters));
+        let client = Arc::new(Client::new(store.clone(), stores, counters, self.settings.breaker));
+        if self.clients.push(store.clone(), Arc::clone(&client)).is_some() {
+            self.roster.counters.evicted.fetch_add(1, Relaxed);
+        }
+        self.publish();
+        client
+    }
+
+    /// Tells the list of clients to whoever looks; it also lets go of the clients that are no longer in it.
+    fn publish(&self) {
+        self.roster.publish(self.clients.iter().map(|(_, client)| Arc::clone(client)).collect());
+    }
+
+    fn close_idle(&mut self) {
+        let limit = self.settings.client_idle;
+        // The list is ordered by use, so the idle ones stand at its end.
+        while self.clients.peek_lru().is_some_and(|(_, client)| client.idle() >= limit) {
+            self.clients.pop_lru();
+            self.roster.counters.idle_closed.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+impl State for Storage {
+    fn tick_every(&self) -> Option<Duration> {
+        Some(self.settings.health_interval)
+    }
+
+    fn tick(&mut self) {
+        self.close_idle();
+        self.publish();
+        let timeout = self.settings.health_timeout.min(self.settings.health_interval);
+        for (_, client) in &self.clients {
+            // Ended by its own time-out before the next tick, so there is at most one check of a client at a time.
+            let client = Arc::clone(client);
+            drop(tokio::spawn(async move { client.check(timeout).await }));
+        }
+    }
+}
+
+impl Serve<Fetch> for Storage {
+    fn serve(&mut self, ask: Fetch, ticket: &Ticket) -> Work<Fetched> {
+        let client = self.client(&ask.store);
+        let (deadline, incident, reading) = (ticket.deadline(), ticket.incident(), ticket.hold());
+        Work::later(async move {
+            let fetch = |store: Arc<dyn super::Store>| async move { store.fetch(&ask.key, ask.range).await };
+            let fetched = client.call(deadline, &incident, fetch).await?;
+            Ok(Fetched { body: fetched.body.holding(reading), ..fetched })
+        })
+    }
+}
+
+impl Serve<Stat> for Storage {
+    fn serve(&mut self, ask: Stat, ticket: &Ticket) -> Work<ObjectMeta> {
+        let (client, deadline, incident) = (self.client(&ask.store), ticket.deadline(), ticket.incident());
+        Work::later(
+            async move { client.call(deadline, &incident, |store| async move { store.stat(&ask.key).await }).await },
+        )
+    }
+}
+
+impl Serve<Put> for Storage {
+    /// A write whose bytes are all here is finished, whoever leaves; one that still streams from a requester that left
+    /// is dropped, which leaves the old object whole.
+    fn serve(&mut self, ask: Put, ticket: &Ticket) -> Work<ObjectMeta> {
+        let (client, deadline, incident) = (self.client(&ask.store), ticket.deadline(), ticket.incident());
+        let streams = matches!(ask.body, Body::Stream(_));
+        let write = async move {
+            client.call(deadline, &incident, |store| async move { store.put(&ask.key, ask.meta, ask.body).await }).await
+        };
+        if streams { Work::later(write) } else { Work::kept(write) }
+    }
+}
+
+impl Serve<Delete> for Storage {
+    fn serve(&mut self, ask: Delete, ticket: &Ticket) -> Work<()> {
+        let (client, deadline, incident) = (self.client(&ask.store), ticket.deadline(), ticket.incident());
+        Work::kept(async move {
+            client.call(deadline, &incident, |store| async move { store.delete(&ask.key).await }).await
+        })
+    }
+}

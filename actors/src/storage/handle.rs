@@ -1,0 +1,158 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::actor::{Delete, Fetch, Put, Stat, Storage};
+use super::roster::Roster;
+use super::{OpenStore, Reachability, StorageSettings};
+use crate::fault::{Fault, FaultKind};
+use crate::gate::{Gate, Permit};
+use crate::handle::Door;
+use crate::tree::TreeBuilder;
+use crate::vocab::{Body, ByteRange, Deadline, Fetched, ObjectKey, ObjectMeta, StoreId};
+use crate::wait::within;
+
+/// The way to all stores. Cheap to clone.
+#[derive(Clone)]
+pub struct StorageHandle {
+    door: Door<Storage>,
+    gates: Gates,
+    roster: Arc<Roster>,
+}
+
+#[derive(Clone)]
+struct Gates {
+    reads: Gate,
+    writes: Gate,
+    write_backs: Gate,
+    buffered: Gate,
+}
+
+/// An object held whole in memory, together with the permit for its bytes.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What the store knows of it.
+    pub meta: ObjectMeta,
+    /// All of its bytes.
+    pub bytes: Bytes,
+    /// Counts the bytes as buffered; to be dropped together with them.
+    pub buffered: Permit,
+}
+
+impl StorageHandle {
+    /// Reads an object or one range of it, in one round trip. The read counts as under way until the body has been
+    /// read to its end or dropped; the deadline covers it up to the body.
+    ///
+    /// # Errors
+    /// As [`Store::fetch`](super::Store::fetch) and [`Door::ask`]; `Upstream` at once, with the time to wait, while
+    /// the store is given a rest after repeated failures.
+    pub async fn fetch(
+        &self,
+        store: &StoreId,
+        key: &ObjectKey,
+        range: Option<ByteRange>,
+        deadline: Deadline,
+    ) -> Result<Fetched, Fault> {
+        let fetch = Fetch { store: store.clone(), key: key.clone(), range };
+        self.door.ask(&self.gates.reads, fetch, deadline).await
+    }
+
+    /// Reads a whole object of at most `limit` bytes into memory, admitted by its size, or by `limit` where the store
+    /// does not tell the size.
+    ///
+    /// # Errors
+    /// As [`StorageHandle::fetch`]; `TooLarge` beyond `limit`, judged before reading where the size is known;
+    /// `Overloaded` when too many bytes are buffered already; `TimedOut` when the body does not end in time.
+    pub async fn load(
+        &self,
+        store: &StoreId,
+        key: &ObjectKey,
+        limit: u64,
+        deadline: Deadline,
+    ) -> Result<Loaded, Fault> {
+        let Fetched { meta, body, .. } = self.fetch(store, key, None, deadline).await?;
+        let expected = body.length().unwrap_or(limit);
+        if expected > limit {
+            return Err(Fault::new(FaultKind::TooLarge, format!("the object is larger than {limit} bytes")));
+        }
+        let buffered = self.gates.buffered.enter(expected, deadline).await?;
+        let bytes = within(deadline, body.collect(limit)).await??;
+        Ok(Loaded { meta, bytes, buffered })
+    }
+
+    /// Tells what `fetch` would, without the body.
+    ///
+    /// # Errors
+    /// As [`StorageHandle::fetch`].
+    pub async fn stat(&self, store: &StoreId, key: &ObjectKey, deadline: Deadline) -> Result<ObjectMeta, Fault> {
+        let stat = Stat { store: store.clone(), key: key.clone() };
+        self.door.ask(&self.gates.reads, stat, deadline).await
+    }
+
+    /// Writes an object for a user, whole or not at all, and tells what was written. A body that is all here is written
+    /// even if the requester leaves; one that streams is dropped with it.
+    ///
+    /// # Errors
+    /// As [`Store::put`](super::Store::put) and [`Door::ask`].
+    pub async fn put(
+        &self,
+        store: &StoreId,
+        key: &ObjectKey,
+        meta: ObjectMeta,
+        body: Body,
+        deadline: Deadline,
+    ) -> Result<ObjectMeta, Fault> {
+        let put = Put { store: store.clone(), key: key.clone(), meta, body };
+        self.door.ask(&self.gates.writes, put, deadline).await
+    }
+
+    /// Writes a finished result; it has a gate of its own, so that results never crowd out users.
+    ///
+    /// # Errors
+    /// As [`StorageHandle::put`].
+    pub(crate) async fn put_back(
+        &self,
+        store: StoreId,
+        key: ObjectKey,
+        meta: ObjectMeta,
+        body: Bytes,
+        deadline: Deadline,
+    ) -> Result<ObjectMeta, Fault> {
+        let put = Put { store, key, meta, body: Body::Bytes(body) };
+        self.door.ask(&self.gates.write_backs, put, deadline).await
+    }
+
+    /// Removes one object; removing what does not exist succeeds. It is finished even if the requester leaves.
+    ///
+    /// # Errors
+    /// As [`Store::delete`](super::Store::delete) and [`Door::ask`].
+    pub async fn delete(&self, store: &StoreId, key: &ObjectKey, deadline: Deadline) -> Result<(), Fault> {
+        let delete = Delete { store: store.clone(), key: key.clone() };
+        self.door.ask(&self.gates.writes, delete, deadline).await
+    }
+
+    /// Which of the stores in use answer, as far as the last calls and health checks tell. Costs no message.
+    pub fn reachable(&self) -> Reachability {
+        self.roster.reachable()
+    }
+}
+
+impl TreeBuilder {
+    /// Adds the storage actor. `stores` builds the client of a store on its first use.
+    pub fn storage(&mut self, settings: StorageSettings, stores: Arc<dyn OpenStore>) -> StorageHandle {
+        let gates = Gates {
+            reads: Gate::counting("reads", settings.reads),
+            writes: Gate::counting("writes", settings.writes),
+            write_backs: Gate::counting("write-backs", settings.write_backs),
+            buffered: Gate::bytes("bytes of bodies", settings.buffered_bytes),
+        };
+        let listed = vec![gates.reads.clone(), gates.writes.clone(), gates.write_backs.clone(), gates.buffered.clone()];
+        let roster = Arc::new(Roster::new(settings.max_clients));
+        let published = Arc::clone(&roster);
+        let observed = Arc::clone(&roster);
+        let door = self.observed_actor("storage", listed, Some(observed), move || {
+            Storage::new(settings.clone(), Arc::clone(&stores), Arc::clone(&published))
+        });
+        StorageHandle { door, gates, roster }
+    }
+}

@@ -1,0 +1,153 @@
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::{StoreBackItem, StoreBackStats};
+use crate::stats::Detail;
+use crate::supervise::Observe;
+
+/// Results waiting to be written, bounded by number and bytes. It outlives the task that writes.
+pub(super) struct Queue {
+    max_items: usize,
+    max_bytes: u64,
+    line: Mutex<Line>,
+    arrived: Notify,
+    emptied: Notify,
+    written: AtomicU64,
+    dropped: AtomicU64,
+    failed: AtomicU64,
+    lost: AtomicU64,
+}
+
+#[derive(Default)]
+struct Line {
+    items: VecDeque<StoreBackItem>,
+    bytes: u64,
+    writing: usize,
+}
+
+/// The outcome of a result that is being written. Dropped untold, the result is lost, as by a panic.
+pub(super) struct Outcome {
+    queue: Arc<Queue>,
+    told: bool,
+}
+
+impl Queue {
+    pub(super) fn new(max_items: usize, max_bytes: u64) -> Self {
+        Self {
+            max_items,
+            max_bytes,
+            line: Mutex::default(),
+            arrived: Notify::new(),
+            emptied: Notify::new(),
+            written: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+        }
+    }
+
+    /// Puts an item at the end and drops from the front what no longer fits. An item that could never fit is dropped
+    /// by itself.
+    pub(super) fn push(&self, item: StoreBackItem) {
+        if item.bytes() > self.max_bytes || self.max_items == 0 {
+            self.dropped.fetch_add(1, Relaxed);
+            return;
+        }
+        let mut line = self.line();
+        line.bytes += item.bytes();
+        line.items.push_back(item);
+        let mut displaced = Vec::new();
+        while line.items.len() > self.max_items || line.bytes > self.max_bytes {
+            let Some(oldest) = line.items.pop_front() else { break };
+            line.bytes -= oldest.bytes();
+            displaced.push(oldest);
+        }
+        drop(line);
+        self.dropped.fetch_add(displaced.len() as u64, Relaxed);
+        self.arrived.notify_one();
+    }
+
+    /// Waits for the next item. Dropping the future loses nothing.
+    pub(super) async fn next(self: &Arc<Self>) -> (StoreBackItem, Outcome) {
+        loop {
+            if let Some(next) = self.take() {
+                return next;
+            }
+            self.arrived.notified().await;
+        }
+    }
+
+    fn take(self: &Arc<Self>) -> Option<(StoreBackItem, Outcome)> {
+        let mut line = self.line();
+        let item = line.items.pop_front()?;
+        line.bytes -= item.bytes();
+        line.writing += 1;
+        Some((item, Outcome { queue: Arc::clone(self), told: false }))
+    }
+
+    /// Waits until nothing is queued or being written.
+    pub(super) async fn idle(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.line().is_idle() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Line {
+    fn is_idle(&self) -> bool {
+        self.items.is_empty() && self.writing == 0
+    }
+}
+
+impl StoreBackItem {
+    fn bytes(&self) -> u64 {
+        self.rendition.weight()
+    }
+}
+
+impl Outcome {
+    pub(super) fn tell(mut self, written: bool) {
+        self.told = true;
+        let counter = if written { &self.queue.written } else { &self.queue.failed };
+        counter.fetch_add(1, Relaxed);
+    }
+}
+
+impl Drop for Outcome {
+    fn drop(&mut self) {
+        if !self.told {
+            self.queue.lost.fetch_add(1, Relaxed);
+        }
+        let mut line = self.queue.line();
+        line.writing -= 1;
+        if line.is_idle() {
+            self.queue.emptied.notify_waiters();
+        }
+    }
+}
+
+impl Observe for Queue {
+    fn detail(&self) -> Detail {
+        let line = self.line();
+        Detail::StoreBack(StoreBackStats {
+            queued: line.items.len(),
+            queued_bytes: line.bytes,
+            writing: line.writing,
+            written: self.written.load(Relaxed),
+            dropped: self.dropped.load(Relaxed),
+            failed: self.failed.load(Relaxed),
+            lost: self.lost.load(Relaxed),
+        })
+    }
+}

@@ -1,0 +1,51 @@
+use std::sync::Arc;
+
+use super::actor::{Job, Transform};
+use super::floor::Floor;
+use super::{Engine, TransformSettings};
+use crate::fault::Fault;
+use crate::handle::Door;
+use crate::tree::TreeBuilder;
+use crate::vocab::{Deadline, Key};
+
+/// The way to the renders. Cheap to clone.
+pub struct TransformHandle<E: Engine> {
+    door: Door<Transform<E>>,
+    floor: Arc<Floor>,
+}
+
+impl<E: Engine> TransformHandle<E> {
+    /// Renders `job`, whose result goes by the name of `key`. Dropping the future, or the deadline, frees a queued job
+    /// at once and has a running one stop at its next stage.
+    ///
+    /// # Errors
+    /// As [`Engine::render`] and [`Door::ask`]; `Overloaded` when too many renders are queued; `TooLarge` when the job
+    /// needs more memory than all renders together may use; `Panicked` when the render panicked, and at once, with the
+    /// time to wait, while its key is refused for that.
+    pub async fn render(&self, key: &Key, job: E::Job, deadline: Deadline) -> Result<E::Output, Fault> {
+        self.door.ask(&self.floor.renders, Job { key: key.clone(), job }, deadline).await
+    }
+}
+
+impl<E: Engine> Clone for TransformHandle<E> {
+    fn clone(&self) -> Self {
+        Self { door: self.door.clone(), floor: Arc::clone(&self.floor) }
+    }
+}
+
+impl TreeBuilder {
+    /// Adds the transform actor. `engine` builds an engine at the start and after each panic.
+    pub fn transform<E: Engine>(
+        &mut self,
+        settings: TransformSettings,
+        mut engine: impl FnMut() -> E + Send + 'static,
+    ) -> TransformHandle<E> {
+        let floor = Arc::new(Floor::new(settings));
+        let gates = vec![floor.renders.clone(), floor.slots.clone(), floor.memory.clone()];
+        let kept = Arc::clone(&floor);
+        let observed = Arc::clone(&floor);
+        let door = self
+            .observed_actor("transform", gates, Some(observed), move || Transform::new(engine(), Arc::clone(&kept)));
+        TransformHandle { door, floor }
+    }
+}

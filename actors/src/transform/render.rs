@@ -1,0 +1,84 @@
+use std::sync::Arc;
+
+use super::floor::Floor;
+use super::{Engine, Estimate};
+use crate::fault::{Fault, FaultKind};
+use crate::fence::fenced;
+use crate::gate::Permit;
+use crate::ticket::{Hold, Incident, Ticket};
+use crate::vocab::{Deadline, Key, StopFlag};
+use crate::wait::within;
+
+/// One render on its way: queued, then on a CPU thread.
+pub(super) struct Render<E: Engine> {
+    key: Key,
+    engine: Arc<E>,
+    floor: Arc<Floor>,
+    stop: StopFlag,
+    incident: Incident,
+    /// The place among running and queued renders.
+    place: Hold,
+}
+
+/// What a render holds on its thread, however long that takes.
+struct Admitted {
+    _slot: Permit,
+    _memory: Permit,
+    _place: Hold,
+}
+
+impl<E: Engine> Render<E> {
+    pub(super) fn new(key: Key, engine: Arc<E>, floor: Arc<Floor>, ticket: &Ticket) -> Self {
+        Self { key, engine, floor, stop: ticket.stop().clone(), incident: ticket.incident(), place: ticket.hold() }
+    }
+
+    /// Waits for its turn and renders. A job that nobody waits for is dropped at once while it is queued; on its
+    /// thread it ends at the next stage, and holds what it was admitted by until then.
+    pub(super) async fn run(self, job: E::Job) -> Result<E::Output, Fault> {
+        let estimate = self.blaming_input(fenced(|| self.engine.estimate(&job)).and_then(|estimate| estimate))?;
+        let admitted = tokio::select! {
+            biased;
+            fault = self.stop.raised() => return Err(fault),
+            admitted = self.admit(estimate) => admitted?,
+        };
+        let (engine, stop) = (Arc::clone(&self.engine), self.stop.clone());
+        let rendering = tokio::task::spawn_blocking(move || {
+            let rendered = stop.check().and_then(|()| fenced(|| engine.render(job, &stop)).and_then(|output| output));
+            drop(admitted);
+            rendered
+        });
+        self.watch(rendering).await
+    }
+
+    async fn admit(&self, estimate: Estimate) -> Result<Admitted, Fault> {
+        let deadline = self.stop.deadline();
+        let slot = self.floor.slots.enter(1, deadline).await?;
+        let memory = self.floor.memory.enter(estimate.memory_bytes, deadline).await?;
+        Ok(Admitted { _slot: slot, _memory: memory, _place: self.place.clone() })
+    }
+
+    /// Waits for the render, and reports it once when it runs on long after its deadline.
+    async fn watch(self, mut rendering: tokio::task::JoinHandle<Result<E::Output, Fault>>) -> Result<E::Output, Fault> {
+        let patience = self.stop.deadline().remaining() + self.floor.settings.stuck_after;
+        let joined = match within(Deadline::within(patience), &mut rendering).await {
+            Ok(joined) => joined,
+            Err(_) => {
+                tracing::warn!(key = %self.key, "a render runs on long after its deadline");
+                let _stuck = self.floor.stuck();
+                rendering.await
+            }
+        };
+        // The pool drops tasks only when its thread's runtime is shut down.
+        let rendered = joined.unwrap_or_else(|_| Err(Fault::new(FaultKind::Restarting, "the render was cut off")));
+        self.blaming_input(rendered)
+    }
+
+    /// A panic counts, puts the key into quarantine and has the engine rebuilt.
+    fn blaming_input<T>(&self, outcome: Result<T, Fault>) -> Result<T, Fault> {
+        if outcome.as_ref().is_err_and(|fault| fault.kind() == FaultKind::Panicked) {
+            self.floor.quarantine.take_in(self.key.clone());
+            self.incident.rebuild();
+        }
+        outcome
+    }
+}
