@@ -5,10 +5,17 @@
 
 mod actors;
 mod bucket;
+mod expand;
 mod load;
 mod problems;
+mod read_buckets;
+mod read_presets;
+mod read_server;
+mod reader;
+mod sections;
 mod server;
 mod storage;
+mod units;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +25,7 @@ pub use actors::{
     TransformActorConfig,
 };
 pub use bucket::{AccessKey, BucketConfig};
-pub use load::{DEFAULT_CONFIG, load};
+pub use load::{DEFAULT_CONFIG, environment, load, parse};
 pub use problems::{Problem, Problems};
 pub use server::{
     CacheConfig, CacheKind, CorsConfig, HeaderRule, Listener, LockKind, LogFormat, Placeholder, ServerConfig,
