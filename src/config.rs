@@ -1,6 +1,6 @@
 //! The configuration: read once, validated into types, passed down in pieces.
 //!
-//! [`load`] reports every problem at once, each with its place. The default configuration is `config.toml` at the root
+//! [`load()`] reports every problem at once, each with its place. The default configuration is `config.toml` at the root
 //! of the repository, which explains every key; it is part of the program and used when no file is named.
 
 mod actors;
@@ -15,6 +15,7 @@ mod reader;
 mod sections;
 mod server;
 mod storage;
+mod summary;
 mod units;
 
 use std::collections::BTreeMap;

@@ -55,7 +55,13 @@ fn merge(text: &str, environment: &HashMap<String, String>) -> Result<Value, Pro
         .add_source(overrides)
         .build()
         .and_then(config::Config::try_deserialize)
-        .map_err(|why| whole_file(why.to_string().trim_end().to_owned()))
+        .map_err(|why| whole_file(without_source(&why.to_string())))
+}
+
+/// A message of the TOML reader on one line, without the line of the file that it quotes: that may hold a secret.
+fn without_source(message: &str) -> String {
+    let quotes = |line: &str| line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit()).starts_with('|');
+    message.lines().filter(|line| !line.trim().is_empty() && !quotes(line)).collect::<Vec<_>>().join(": ")
 }
 
 fn whole_file(message: String) -> Problems {

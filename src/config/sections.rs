@@ -64,7 +64,7 @@ fn network(text: &str) -> Result<IpNet, String> {
 pub(super) fn watermarks(mut section: Section<'_>) -> WatermarkConfig {
     let watermarks = WatermarkConfig {
         allowed_hosts: section.parsed_texts("allowed_hosts", host).unwrap_or_default(),
-        cache_items: section.count("cache_items", 64, 0..=MOST_ITEMS),
+        cache_items: section.count("cache_items", 64, 1..=MOST_ITEMS),
         cache_bytes: section.size("cache_bytes", 64 * MIB, 0..=MOST_BYTES),
         cache_time_to_live: section.duration("cache_time_to_live", Duration::from_secs(600), SHORTEST..=30 * DAY),
     };
@@ -98,7 +98,7 @@ fn storage_actor(mut section: Section<'_>) -> StorageActorConfig {
         reads: section.count("reads", 256, 1..=MOST_ITEMS),
         writes: section.count("writes", 64, 1..=MOST_ITEMS),
         write_backs: section.count("write_backs", 16, 1..=MOST_ITEMS),
-        bytes_in_flight: section.size("bytes_in_flight", 256 * MIB, MIB..=MOST_BYTES),
+        bytes_in_flight: section.size("bytes_in_flight", 512 * MIB, MIB..=MOST_BYTES),
         clients: section.count("clients", 64, 1..=MOST_ITEMS),
         client_idle_timeout: section.duration("client_idle_timeout", seconds(600), seconds(1)..=30 * DAY),
         health_interval: section.duration("health_interval", seconds(30), seconds(1)..=DAY),
@@ -112,7 +112,6 @@ fn storage_actor(mut section: Section<'_>) -> StorageActorConfig {
 
 fn cache_actor(mut section: Section<'_>) -> CacheActorConfig {
     let cache = CacheActorConfig {
-        memory_operations: section.count("memory_operations", 1024, 1..=MOST_ITEMS),
         shared_operations: section.count("shared_operations", 256, 1..=MOST_ITEMS),
         shared_timeout: section.duration("shared_timeout", Duration::from_millis(50), SHORTEST..=HOUR),
         breaker_failures: section.count("breaker_failures", 5, 1..=1_000_000),
@@ -126,6 +125,7 @@ fn lock_actor(mut section: Section<'_>) -> LockActorConfig {
     let lock = LockActorConfig {
         flights: section.count("flights", 1024, 1..=MOST_ITEMS),
         waiters_per_key: section.count("waiters_per_key", 10_000, 1..=MOST_ITEMS),
+        joins: section.count("joins", 10_000, 1..=MOST_ITEMS),
         flight_timeout: section.duration("flight_timeout", Duration::from_secs(60), SHORTEST..=HOUR),
     };
     section.finish();
@@ -138,7 +138,8 @@ fn transform_actor(mut section: Section<'_>, running: usize) -> TransformActorCo
         queued: or(section.count("queued", 0, 0..=MOST_ITEMS), 2 * running),
         quarantine: section.duration("quarantine", Duration::from_secs(60), Duration::ZERO..=DAY),
         quarantined_keys: section.count("quarantined_keys", 1024, 1..=MOST_ITEMS),
-        stuck: or(section.count("stuck", 0, 0..=MOST_ITEMS), running),
+        stuck_after: section.duration("stuck_after", Duration::from_secs(5), SHORTEST..=HOUR),
+        stuck: or(section.count("stuck", 0, 0..=MOST_ITEMS), (running / 2).max(1)),
     };
     section.finish();
     transform
@@ -148,7 +149,7 @@ fn store_back(mut section: Section<'_>) -> StoreBackConfig {
     let store_back = StoreBackConfig {
         items: section.count("items", 256, 1..=MOST_ITEMS),
         bytes: section.size("bytes", 128 * MIB, KIB..=MOST_BYTES),
-        write_timeout: section.duration("write_timeout", Duration::from_secs(10), SHORTEST..=HOUR),
+        write_timeout: section.duration("write_timeout", Duration::from_secs(30), SHORTEST..=HOUR),
         flush_timeout: section.duration("flush_timeout", Duration::from_secs(5), Duration::ZERO..=HOUR),
     };
     section.finish();

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use crate::config::{Listener, StorageKind};
 use crate::domain::{Dialect, ResultKey, resolve};
 
@@ -170,8 +172,9 @@ fn all_problems_are_reported_at_once_each_with_its_place() {
 
 #[test]
 fn a_text_that_is_not_toml_is_told_with_its_line() {
-    let found = problem("[server]\nlisten 80\n");
+    let found = problem("[server]\nlisten 80 \"hunter2\"\n");
     assert!(found.contains("line 2"), "{found}");
+    assert!(!found.contains("hunter2") && !found.contains('\n'), "{found}");
 }
 
 #[test]
@@ -367,4 +370,14 @@ fn header_rules_must_be_http() {
 #[test]
 fn a_sample_needs_its_bucket() {
     assert!(problem("[server]\nsample = true").starts_with("server.sample: "));
+}
+
+proptest! {
+    #[test]
+    fn any_value_of_any_key_is_answered(
+        key in "(server|limits|actors\\.lock|buckets\\.b|buckets\\.b\\.transform|buckets\\.b\\.storages|headers|[a-z]{1,5})(\\.(listen|listens|operations|path|presets|keys|basic|kind|values)){0,2}",
+        value in "(-?[0-9]{1,20}|true|\"[^\"\\\\]{0,12}\"|\\[\\]|\\[1, \"x\"\\]|\\{\\}|\\{ a = 1 \\}|1\\.5|nan|1979-05-27)"
+    ) {
+        let _ = parse(&format!("{key} = {value}"), &HashMap::new());
+    }
 }
