@@ -149,7 +149,7 @@ impl GuardedClient {
         let first = ask.url.origin();
         let mut url = ask.url.clone();
         for _ in 0..=self.max_redirects {
-            if !(ask.allowed)(&url) {
+            if !matches!(url.scheme(), "http" | "https") || !(ask.allowed)(&url) {
                 return Err(Fault::new(FaultKind::Forbidden, "this URL may not be fetched"));
             }
             let headers = if url.origin() == first { ask.headers.clone() } else { HeaderMap::new() };

@@ -13,7 +13,6 @@ use crate::config::{OriginConfig, StorageConfig, StorageKind};
 ///
 /// An id is `bucket/storage`, or `bucket/storage#container` where the storage is used for another container than the
 /// bucket's own. A container named in the storage's configuration goes before both.
-#[derive(Debug)]
 pub struct Stores {
     storages: HashMap<(String, String), StorageConfig>,
     origin: OriginConfig,

@@ -25,6 +25,11 @@ pub(crate) fn streamed(content: &Bytes, size: usize) -> Body {
     Body::Stream(ByteStream::new(Some(content.len() as u64), stream::iter(chunks)))
 }
 
+/// A body that does not tell its length.
+pub(crate) fn unmeasured(content: &Bytes) -> Body {
+    Body::Stream(ByteStream::new(None, stream::iter([Ok(content.clone())])))
+}
+
 /// A body that comes to `whole` and then fails.
 pub(crate) fn broken(whole: &Bytes) -> Body {
     let chunks = [Ok(whole.clone()), Err(Fault::new(FaultKind::Upstream, "the uploader is gone"))];
@@ -155,6 +160,8 @@ pub(crate) async fn overwriting_is_atomic(store: &dyn Store) {
     assert_eq!(put(store, "object", broken(&old)).await, Err(FaultKind::Upstream));
     assert_eq!(put_with(store, "object", short, streamed(&new, 1000)).await, Err(FaultKind::Invalid));
     assert_eq!(put_with(store, "object", long, broken(&new)).await, Err(FaultKind::Invalid));
+    let one_missing = ObjectMeta { length: Some(400_001), ..ObjectMeta::default() };
+    assert_eq!(put_with(store, "object", one_missing, unmeasured(&new)).await, Err(FaultKind::Invalid));
     assert_eq!(get(store, "object").await.unwrap(), new);
     assert_eq!(put(store, "new", broken(&old)).await, Err(FaultKind::Upstream));
     assert_eq!(get(store, "new").await, Err(FaultKind::NotFound));

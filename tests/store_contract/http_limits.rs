@@ -149,6 +149,16 @@ async fn a_url_leads_only_where_it_is_allowed_also_by_redirect() {
 }
 
 #[tokio::test]
+async fn only_http_is_fetched() {
+    let origin = Origin::saying(answer("200 OK", &[], b"x")).await;
+    for url in [format!("ftp://{}/", origin.address), "file:///etc/passwd".to_owned(), "data:,x".to_owned()] {
+        let refused = fetch_url(&config(), &Url::parse(&url).unwrap(), 100).await;
+        assert_eq!(refused, Err(FaultKind::Forbidden), "{url}");
+    }
+    assert!(origin.asked().is_empty());
+}
+
+#[tokio::test]
 async fn user_name_and_password_of_a_url_are_not_sent() {
     let origin = Origin::saying(answer("200 OK", &[], b"x")).await;
     let url = Url::parse(&format!("http://me:secret@{}/x#y", origin.address)).unwrap();

@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 use mortar::adapters::{Layout, LocalStore, PrefixedStore};
 use mortar_actors::storage::Store;
@@ -158,6 +160,19 @@ async fn files_that_others_have_written_are_objects() {
     assert_eq!(fetched.meta.content_type.as_deref(), Some("image/x"));
     assert_eq!(fetched.meta.length, Some(7));
     assert_eq!(fetched.body.collect(7).await.unwrap(), "content");
+}
+
+#[tokio::test]
+async fn a_pipe_is_no_object_and_holds_nobody_up() {
+    let root = TempDir::new().unwrap();
+    let store = open(root.path(), Layout::Plain).await;
+    put(&store, "a", content(1)).await.unwrap();
+    let pipe = root.path().join("photos/pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let read = tokio::time::timeout(Duration::from_secs(10), get(&store, "pipe")).await;
+    // Opened both ways, a pipe lets go whoever waits for it, so that this test can fail.
+    let _release = fs::File::options().read(true).write(true).open(&pipe).unwrap();
+    assert_eq!(read.expect("opening the pipe waits"), Err(FaultKind::NotFound));
 }
 
 #[tokio::test]

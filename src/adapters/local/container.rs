@@ -57,7 +57,7 @@ impl Container {
         };
         for draft in drafts.flatten().filter(is_left_over) {
             if let Err(error) = draft.remove_file() {
-                tracing::warn!(%error, "a left-over draft could not be removed");
+                tracing::warn!(%error, draft = %draft.file_name().display(), "a left-over draft could not be removed");
             }
         }
         Ok(())

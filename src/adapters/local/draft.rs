@@ -104,7 +104,7 @@ impl Drop for Draft {
             return;
         }
         if let Err(error) = self.container.remove_file(&self.name) {
-            tracing::warn!(%error, "the draft of a broken write could not be removed");
+            tracing::warn!(%error, draft = %self.name.display(), "the draft of a broken write could not be removed");
         }
     }
 }

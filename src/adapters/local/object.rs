@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use futures::stream;
 use mortar_actors::{Body, ByteRange, ByteStream, EntityTag, Fault, FaultKind, Fetched, ObjectMeta};
 
@@ -27,7 +27,9 @@ pub(super) struct Object {
 impl Object {
     /// Opens the file `path` of `container`. What is not a file is not an object.
     pub(super) fn open(container: &Dir, path: &Path, layout: Layout) -> Result<Self, Fault> {
-        let file = container.open(path).map_err(faults::reading)?.into_std();
+        // Without O_NONBLOCK, opening a pipe that lies there would wait for a writer, and hold its thread for ever.
+        let options = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).clone();
+        let file = container.open_with(path, &options).map_err(faults::reading)?.into_std();
         let file_meta = file.metadata().map_err(faults::reading)?;
         if !file_meta.is_file() {
             return Err(faults::absent());
