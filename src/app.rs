@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use actix_rt::{Arbiter, ArbiterHandle};
+use actix_rt::Arbiter;
 use mortar_actors::cache::CacheSettings;
 use mortar_actors::lock::LockSettings;
 use mortar_actors::storage::StorageSettings;
@@ -246,6 +246,7 @@ fn cache(config: &Config) -> CacheSettings {
 fn lock(config: &Config) -> LockSettings {
     let bounds = &config.actors.lock;
     LockSettings {
+        joins: bounds.joins,
         max_flights: bounds.flights,
         max_waiters_per_key: bounds.waiters_per_key,
         flight_timeout: bounds.flight_timeout,
@@ -261,8 +262,8 @@ fn transform(config: &Config) -> TransformSettings {
         memory_bytes: config.limits.render_memory_bytes,
         quarantine: bounds.quarantine,
         quarantine_keys: bounds.quarantined_keys,
+        stuck_after: bounds.stuck_after,
         max_stuck: bounds.stuck,
-        ..TransformSettings::default()
     }
 }
 

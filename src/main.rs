@@ -1,6 +1,5 @@
 //! The `mortar` program: serve, check a configuration, or render one file.
 
-use std::collections::HashMap;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -17,7 +16,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let environment: HashMap<String, String> = std::env::vars().collect();
+    let environment = config::environment();
     let config = match config::load(cli.config.as_deref(), &environment) {
         Ok(config) => config,
         Err(problems) => return fail(&problems.to_string()),
