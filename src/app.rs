@@ -1,7 +1,9 @@
 //! The assembly: the one place that knows every concrete type.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix_rt::Arbiter;
@@ -47,6 +49,14 @@ pub enum StartError {
     /// The placeholder cannot be read, or is no picture.
     #[error("server.placeholder: {0}")]
     Placeholder(Fault),
+    /// The directory of a local storage cannot be created.
+    #[error("the directory {} of a storage cannot be created: {cause}", root.display())]
+    Root {
+        /// The directory.
+        root: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
     /// An actor did not start.
     #[error("{0}")]
     Tree(#[from] Fault),
@@ -63,6 +73,8 @@ impl App {
         let bucket_headers = bucket_headers(config)?;
         let client = Arc::new(GuardedClient::new(&config.origins));
         let placeholder = placeholder(config, &client).await?;
+        let stores = stores(config);
+        stores.create_roots().map_err(|(root, cause)| StartError::Root { root, cause })?;
 
         let arbiter = actors_arbiter(config.server.concurrent_image_processing);
         let runtimes = Runtimes::default();
@@ -71,7 +83,7 @@ impl App {
         arbiter.spawn_fn(move || enrolled.enrol_current());
 
         let mut tree = Tree::builder(arbiter.handle()).supervision(supervision(config));
-        let pipeline = pipeline(config, &mut tree, client, placeholder);
+        let pipeline = pipeline(config, &mut tree, stores, client, placeholder);
         let tree = Arc::new(tree.start().await?);
         let vitals = Vitals::new(Arc::clone(&tree), pipeline.storage.clone(), traffic, runtimes.clone());
         let pictures = Pictures {
@@ -115,10 +127,11 @@ impl App {
 fn pipeline(
     config: &Config,
     tree: &mut TreeBuilder,
+    stores: Stores,
     client: Arc<GuardedClient>,
     placeholder: Option<Placeholder>,
 ) -> Pipeline {
-    let storage = tree.storage(storage(config), Arc::new(stores(config)));
+    let storage = tree.storage(storage(config), Arc::new(stores));
     let cache = tree.cache(cache(config), None);
     let flights = tree.lock(lock(config), None);
     let (limits, encoding) = (config.limits.clone(), config.encoding.clone());

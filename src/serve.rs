@@ -111,7 +111,8 @@ async fn stop(config: &Config, app: App, traffic: &ServerHandle, internal: &Serv
 fn traffic_server(config: &Config, app: &App, sockets: Vec<Bound>) -> io::Result<(Server, Vec<SocketFile>)> {
     let ServerConfig { workers, max_connections, keep_alive, client_header_timeout, shutdown_grace, .. } =
         config.server.clone();
-    let (pictures, edge, runtimes) = (web::Data::from(Arc::clone(&app.pictures)), app.edge.clone(), app.runtimes.clone());
+    let (pictures, edge, runtimes) =
+        (web::Data::from(Arc::clone(&app.pictures)), app.edge.clone(), app.runtimes.clone());
     let server = HttpServer::new(move || {
         runtimes.enrol_current();
         WebApp::new().app_data(pictures.clone()).wrap(edge.clone()).configure(pictures::configure)
@@ -141,9 +142,8 @@ fn internal_server(app: &App, sockets: Vec<Bound>) -> io::Result<(Server, Vec<So
 }
 
 fn bind_all(listeners: &[Listener]) -> Result<Vec<Bound>, ServeError> {
-    let bind_one = |listener: &Listener| {
-        bind(listener).map_err(|cause| ServeError::Bind { address: listener.to_string(), cause })
-    };
+    let bind_one =
+        |listener: &Listener| bind(listener).map_err(|cause| ServeError::Bind { address: listener.to_string(), cause });
     listeners.iter().map(bind_one).collect()
 }
 

@@ -1,4 +1,6 @@
 use std::collections::HashMap;
+use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -22,6 +24,19 @@ impl Stores {
     /// Knows `storages` by the names of bucket and storage; `origin` says how those of kind `http` are reached.
     pub fn new(storages: HashMap<(String, String), StorageConfig>, origin: OriginConfig) -> Self {
         Self { storages, origin }
+    }
+
+    /// Creates the directories of local storages that do not exist yet.
+    ///
+    /// Only done at start: a directory that goes missing later is a disk that went missing, and is reported.
+    ///
+    /// # Errors
+    /// The first directory that cannot be created, and why.
+    pub fn create_roots(&self) -> Result<(), (PathBuf, io::Error)> {
+        for root in self.storages.values().filter_map(|storage| storage.root_path.as_ref()) {
+            fs::create_dir_all(root).map_err(|cause| (root.clone(), cause))?;
+        }
+        Ok(())
     }
 
     /// The configuration of a storage and the container to use in it.

@@ -11,8 +11,8 @@ use futures::future::{LocalBoxFuture, Ready, ready};
 use tracing::Instrument;
 
 use super::access_log::AccessEntry;
-use super::request_id::X_REQUEST_ID;
 use super::panic_fence::fence;
+use super::request_id::X_REQUEST_ID;
 use super::stats::{Counted, Traffic};
 use super::{Cors, RequestId};
 use crate::error;

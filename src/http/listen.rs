@@ -42,7 +42,9 @@ impl Bound {
     /// The address as one would write it into the configuration; for port 0 the port that the system chose.
     pub fn address(&self) -> String {
         match self {
-            Self::Tcp(socket) => socket.local_addr().map_or_else(|_| "unknown".to_owned(), |address| address.to_string()),
+            Self::Tcp(socket) => {
+                socket.local_addr().map_or_else(|_| "unknown".to_owned(), |address| address.to_string())
+            }
             Self::Unix(_, file) => format!("unix:{}", file.0.display()),
         }
     }

@@ -76,11 +76,12 @@ impl Reading {
     }
 
     fn gates(&self, out: &mut DescriptorEncoder) -> fmt::Result {
-        let gates = || {
-            self.0.tree.children.iter().flat_map(|actor| {
-                actor.gates.iter().map(|gate| ([("actor", actor.name), ("gate", gate.name)], gate))
-            })
-        };
+        let gates =
+            || {
+                self.0.tree.children.iter().flat_map(|actor| {
+                    actor.gates.iter().map(|gate| ([("actor", actor.name), ("gate", gate.name)], gate))
+                })
+            };
         gauges(out, "gate_capacity", "Most that a gate admits", gates().map(|(of, gate)| (of, gate.capacity as f64)))?;
         gauges(out, "gate_held", "What a gate has admitted", gates().map(|(of, gate)| (of, gate.held as f64)))?;
         gauges(out, "gate_waiting", "Requesters at a gate", gates().map(|(of, gate)| (of, gate.waiting as f64)))?;

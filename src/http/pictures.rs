@@ -58,12 +58,7 @@ async fn answer(request: HttpRequest, pictures: web::Data<Pictures>) -> HttpResp
 
 impl Pictures {
     /// An object as it is stored, streamed.
-    async fn object(
-        &self,
-        request: &HttpRequest,
-        object: Location,
-        extras: Extras<'_>,
-    ) -> HttpResponse {
+    async fn object(&self, request: &HttpRequest, object: Location, extras: Extras<'_>) -> HttpResponse {
         let (storage, patience) = (self.pipeline.storage.clone(), self.request_timeout);
         let answered = if request.method() == Method::HEAD {
             let meta = storage.stat(&object.store, &object.key, Deadline::within(patience)).await;

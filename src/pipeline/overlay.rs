@@ -80,7 +80,8 @@ impl Overlays {
             Some(_) => self.from_bucket(storage, image, deadline).await,
             None => self.from_host(image, deadline).await,
         };
-        let overlay = bytes.and_then(|bytes| Overlay::new(bytes, &self.settings.limits)).map_err(blame_the_watermark)?;
+        let overlay =
+            bytes.and_then(|bytes| Overlay::new(bytes, &self.settings.limits)).map_err(blame_the_watermark)?;
         let overlay = Arc::new(overlay);
         self.keep(image, Arc::clone(&overlay));
         Ok(overlay)

@@ -11,10 +11,7 @@ use crate::domain::Location;
 /// Queues a result for its store.
 pub(super) fn offer(pipeline: &Pipeline, object: &Location, rendition: Arc<Rendition>) {
     let side = |name: &str, pixels: Option<u32>| Some((name.to_owned(), pixels?.to_string()));
-    let sides = [
-        side("x-amz-meta-public-width", rendition.width),
-        side("x-amz-meta-public-height", rendition.height),
-    ];
+    let sides = [side("x-amz-meta-public-width", rendition.width), side("x-amz-meta-public-height", rendition.height)];
     let meta = ObjectMeta {
         length: Some(rendition.body.len() as u64),
         content_type: Some(rendition.content_type.clone()),

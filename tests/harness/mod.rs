@@ -79,10 +79,8 @@ impl Mortar {
         let directory = Arc::new(tempfile::tempdir().unwrap());
         let root = directory.path().join("data");
         fs::create_dir_all(&root).unwrap();
-        let config = CONFIG
-            .replace("{server}", server)
-            .replace("{more}", more)
-            .replace("{root}", root.to_str().unwrap());
+        let config =
+            CONFIG.replace("{server}", server).replace("{more}", more).replace("{root}", root.to_str().unwrap());
         let path = directory.path().join("mortar.toml");
         fs::write(&path, config).unwrap();
         Self::run(directory, path)
@@ -110,8 +108,7 @@ impl Mortar {
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let kept = Arc::clone(&log);
         thread::spawn(move || lines.map_while(Result::ok).for_each(|line| kept.lock().unwrap().push(line)));
-        let mut mortar =
-            Self { child, log, address: String::new(), internal: String::new(), config, directory };
+        let mut mortar = Self { child, log, address: String::new(), internal: String::new(), config, directory };
         let ready = mortar.wait_for_log("mortar is ready");
         let address = |name: &str| format!("http://{}", ready[name].as_str().unwrap());
         (mortar.address, mortar.internal) = (address("listening"), address("internal"));
