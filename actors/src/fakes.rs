@@ -3,6 +3,7 @@
 //! For tests of this crate and of its users (feature `testing`).
 
 mod clean;
+mod crash;
 mod engine;
 mod lease;
 mod shared_cache;
@@ -15,6 +16,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 pub use clean::{assert_clean, eventually};
+pub use crash::Crash;
 pub use engine::{FakeEngine, FakeJob, RenderScript, Stages};
 pub use lease::FakeLease;
 pub use shared_cache::FakeSharedCache;
