@@ -203,7 +203,7 @@ struct Place<'a>(&'a Inner);
 impl<'a> Place<'a> {
     fn take(gate: &'a Inner) -> Option<Self> {
         let taken = gate.waiting.fetch_update(Relaxed, Relaxed, |n| (n < gate.max_waiting).then_some(n + 1));
-        taken.is_ok().then_some(Self(gate))
+        taken.is_ok().then(|| Self(gate))
     }
 }
 

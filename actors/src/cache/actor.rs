@@ -15,7 +15,7 @@ use crate::vocab::{Deadline, Key, Rendition};
 use crate::wait::within;
 
 /// The actor's state. A fresh one comes with an empty memory level.
-pub(super) struct Cache {
+pub(crate) struct Cache {
     levels: Arc<Levels>,
 }
 

@@ -19,7 +19,7 @@ use crate::vocab::{Deadline, Key, Rendition};
 /// Nothing here fails: a cache that is overloaded, being rebuilt or cut off from its shared level misses.
 #[derive(Clone)]
 pub struct CacheHandle {
-    door: Door<Cache>,
+    pub(crate) door: Door<Cache>,
     lookups: Gate,
     writes: Gate,
     levels: Arc<Levels>,

@@ -70,13 +70,16 @@ impl<M: Ask> Envelope<M> {
         let meter = Arc::clone(&self.queued.0);
         drop(self.queued);
         let message = self.slot.take();
-        let (Some(message), false) = (message, self.stop.is_raised()) else {
+        if let Err(unwanted) = self.stop.check() {
             meter.cancelled();
+            drop((message, self.permit));
+            // A requester whose deadline has just passed may still listen.
+            drop(self.reply.send(Err(unwanted)));
             return None;
-        };
+        }
         meter.waited(self.asked_at.elapsed());
         let ticket = Ticket::new(self.permit, self.stop, self.span, Arc::clone(life));
-        Some(Opened { message, ticket, reply: self.reply })
+        Some(Opened { message: message?, ticket, reply: self.reply })
     }
 }
 
@@ -106,8 +109,9 @@ impl<M> Waiting<M> {
 
 impl<M> Drop for Waiting<M> {
     fn drop(&mut self) {
-        drop(self.slot.take());
+        // In this order: an empty slot always means that the flag is up.
         self.stop.raise();
+        drop(self.slot.take());
     }
 }
 

@@ -13,7 +13,7 @@ use crate::ticket::Ticket;
 use crate::vocab::Key;
 
 /// The actor's state: the one that starts flights, so that no key ever gets two by accident.
-pub(super) struct Lock<T> {
+pub(crate) struct Lock<T> {
     settings: LockSettings,
     flights: Gate,
     lease: Arc<Leased>,

@@ -13,7 +13,7 @@ use crate::vocab::{Deadline, Key};
 
 /// The way to the flights. Cheap to clone.
 pub struct LockHandle<T: Clone + Send + Sync + 'static> {
-    door: Door<Lock<T>>,
+    pub(crate) door: Door<Lock<T>>,
     joins: Gate,
 }
 

@@ -14,7 +14,7 @@ use crate::ticket::Ticket;
 use crate::vocab::{Body, ByteRange, Fetched, ObjectKey, ObjectMeta, StoreId};
 
 /// The actor's state: which stores have a client, most recently used first.
-pub(super) struct Storage {
+pub(crate) struct Storage {
     settings: StorageSettings,
     stores: Arc<dyn OpenStore>,
     roster: Arc<Roster>,
@@ -63,7 +63,6 @@ impl Ask for Delete {
 impl Storage {
     pub(super) fn new(settings: StorageSettings, stores: Arc<dyn OpenStore>, roster: Arc<Roster>) -> Self {
         let clients = LruCache::new(NonZeroUsize::new(settings.max_clients).unwrap_or(NonZeroUsize::MIN));
-        roster.publish(Vec::new());
         Self { settings, stores, roster, clients }
     }
 
@@ -94,6 +93,13 @@ impl Storage {
             self.clients.pop_lru();
             self.roster.counters.idle_closed.fetch_add(1, Relaxed);
         }
+    }
+}
+
+impl Drop for Storage {
+    /// The published list must not keep clients alive when their owner is gone.
+    fn drop(&mut self) {
+        self.roster.publish(Vec::new());
     }
 }
 

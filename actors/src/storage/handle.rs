@@ -15,7 +15,7 @@ use crate::wait::within;
 /// The way to all stores. Cheap to clone.
 #[derive(Clone)]
 pub struct StorageHandle {
-    door: Door<Storage>,
+    pub(crate) door: Door<Storage>,
     gates: Gates,
     roster: Arc<Roster>,
 }

@@ -9,7 +9,7 @@ use crate::ticket::Ticket;
 use crate::vocab::Key;
 
 /// The actor's state: one engine, as fresh as the actor.
-pub(super) struct Transform<E: Engine> {
+pub(crate) struct Transform<E: Engine> {
     engine: Arc<E>,
     floor: Arc<Floor>,
 }

@@ -10,7 +10,7 @@ use crate::vocab::{Deadline, Key};
 
 /// The way to the renders. Cheap to clone.
 pub struct TransformHandle<E: Engine> {
-    door: Door<Transform<E>>,
+    pub(crate) door: Door<Transform<E>>,
     floor: Arc<Floor>,
 }
 

@@ -1,0 +1,139 @@
+use std::sync::{Arc, Condvar, Mutex};
+
+use bytes::Bytes;
+
+use super::{Counted, Gauge};
+use crate::fault::{Fault, FaultKind};
+use crate::transform::{Engine, Estimate};
+use crate::vocab::StopFlag;
+
+/// An engine that does as its jobs say.
+#[derive(Clone, Debug, Default)]
+pub struct FakeEngine {
+    /// Engines built; each holds one of these.
+    pub built: Gauge,
+    /// Renders begun.
+    pub begun: Gauge,
+    /// Renders under way.
+    pub running: Gauge,
+    /// Renders that saw their stop flag and ended.
+    pub stopped: Gauge,
+}
+
+/// One scripted render.
+#[derive(Debug)]
+pub struct FakeJob {
+    /// What it does.
+    pub script: RenderScript,
+    /// What it claims to need.
+    pub memory_bytes: u64,
+    /// Something to count: lives as long as the job.
+    pub payload: Option<Counted>,
+}
+
+/// What a render does.
+#[derive(Clone, Debug)]
+pub enum RenderScript {
+    /// Gives these bytes.
+    Gives(Bytes),
+    /// Panics while rendering.
+    Panics,
+    /// Panics while estimating.
+    PanicsInEstimate,
+    /// Works in stages, each when told, checking the flag between them, and then gives an empty body.
+    InStages(Stages),
+    /// As `InStages`, without ever looking at the flag.
+    Deaf(Stages),
+}
+
+/// Lets a render go on stage by stage.
+#[derive(Clone, Debug)]
+pub struct Stages(Arc<(Mutex<Allowed>, Condvar)>);
+
+#[derive(Debug)]
+struct Allowed {
+    stages_left: u32,
+    allowed: u32,
+}
+
+impl FakeJob {
+    /// A job with that script that needs one byte.
+    pub fn new(script: RenderScript) -> Self {
+        Self { script, memory_bytes: 1, payload: None }
+    }
+}
+
+impl Stages {
+    /// A render of that many stages, none of them allowed yet.
+    pub fn of(stages: u32) -> Self {
+        Self(Arc::new((Mutex::new(Allowed { stages_left: stages, allowed: 0 }), Condvar::new())))
+    }
+
+    /// Allows the next stage.
+    pub fn next(&self) {
+        self.0.0.lock().expect("no test panics inside a fake").allowed += 1;
+        self.0.1.notify_all();
+    }
+
+    /// Allows all stages.
+    pub fn finish(&self) {
+        self.0.0.lock().expect("no test panics inside a fake").allowed = u32::MAX / 2;
+        self.0.1.notify_all();
+    }
+
+    /// Waits for a stage to be allowed; `false` when there are none left.
+    fn pass(&self) -> bool {
+        let allowed = self.0.0.lock().expect("no test panics inside a fake");
+        if allowed.stages_left == 0 {
+            return false;
+        }
+        let mut allowed =
+            self.0.1.wait_while(allowed, |allowed| allowed.allowed == 0).expect("no test panics inside a fake");
+        allowed.allowed -= 1;
+        allowed.stages_left -= 1;
+        true
+    }
+}
+
+impl FakeEngine {
+    /// A factory of engines that share these gauges.
+    pub fn factory(&self) -> impl FnMut() -> Self + Send + 'static {
+        let gauges = self.clone();
+        move || {
+            gauges.built.increment();
+            gauges.clone()
+        }
+    }
+}
+
+impl Engine for FakeEngine {
+    type Job = FakeJob;
+    type Output = Bytes;
+
+    fn estimate(&self, job: &FakeJob) -> Result<Estimate, Fault> {
+        if matches!(job.script, RenderScript::PanicsInEstimate) {
+            panic!("a scripted panic");
+        }
+        Ok(Estimate { memory_bytes: job.memory_bytes })
+    }
+
+    fn render(&self, job: FakeJob, stop: &StopFlag) -> Result<Bytes, Fault> {
+        self.begun.increment();
+        let _running = self.running.count();
+        match &job.script {
+            RenderScript::Gives(bytes) => Ok(bytes.clone()),
+            RenderScript::Panics => panic!("a scripted panic"),
+            RenderScript::PanicsInEstimate => Err(Fault::new(FaultKind::Internal, "the estimate should have panicked")),
+            RenderScript::Deaf(stages) => {
+                while stages.pass() {}
+                Ok(Bytes::new())
+            }
+            RenderScript::InStages(stages) => {
+                while stages.pass() {
+                    stop.check().inspect_err(|_| self.stopped.increment())?;
+                }
+                Ok(Bytes::new())
+            }
+        }
+    }
+}

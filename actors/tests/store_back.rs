@@ -1,0 +1,133 @@
+//! Results are stored behind everyone's back: bounded, dropped oldest first, flushed at the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Arbiter;
+use mortar_actors::fakes::{FakeStores, Script, assert_clean, eventually, rendition};
+use mortar_actors::storage::StorageSettings;
+use mortar_actors::store_back::{StoreBackHandle, StoreBackItem, StoreBackSettings, StoreBackStats};
+use mortar_actors::{Deadline, Detail, Fault, FaultKind, ObjectKey, ObjectMeta, StoreId, Tree};
+
+struct Scene {
+    tree: Tree,
+    back: StoreBackHandle,
+    stores: Arc<FakeStores>,
+}
+
+impl Scene {
+    async fn set(settings: StoreBackSettings) -> Self {
+        tokio::time::pause();
+        let stores = FakeStores::new();
+        let mut builder = Tree::builder(Arbiter::current());
+        let storage = builder.storage(StorageSettings::default(), stores.opener());
+        let back = builder.store_back(settings, storage);
+        let tree = builder.start().await.unwrap();
+        Self { tree, back, stores }
+    }
+
+    fn offer(&self, key: &str, bytes: usize) {
+        self.back.offer(StoreBackItem {
+            store: StoreId::new("results"),
+            key: ObjectKey::new(key),
+            meta: ObjectMeta::default(),
+            rendition: rendition(vec![0; bytes]),
+        });
+    }
+
+    async fn flush(&self, seconds: u64) -> bool {
+        self.back.flush(Deadline::within(Duration::from_secs(seconds))).await
+    }
+
+    fn stats(&self) -> StoreBackStats {
+        match self.tree.stats().child("store-back").unwrap().detail.clone() {
+            Some(Detail::StoreBack(stats)) => stats,
+            other => panic!("store-back tells {other:?}"),
+        }
+    }
+}
+
+#[actix::test]
+async fn what_is_offered_is_written_and_a_flush_waits_for_it() {
+    let scene = Scene::set(StoreBackSettings::default()).await;
+    for key in ["a", "b", "c"] {
+        scene.offer(key, 10);
+    }
+    assert!(scene.flush(10).await);
+    assert_eq!(scene.stats().written, 3);
+    assert_eq!(scene.stores.bytes("b").unwrap().len(), 10);
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn a_full_queue_drops_the_oldest_by_number() {
+    let scene = Scene::set(StoreBackSettings { items: 3, ..StoreBackSettings::default() }).await;
+    for key in ["a", "b", "c", "d", "e"] {
+        scene.offer(key, 10);
+    }
+    assert_eq!((scene.stats().queued, scene.stats().dropped), (3, 2));
+    assert!(scene.flush(10).await);
+    assert_eq!((scene.stores.bytes("a"), scene.stores.bytes("b")), (None, None));
+    assert!(["c", "d", "e"].iter().all(|key| scene.stores.bytes(key).is_some()));
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn a_full_queue_drops_the_oldest_by_bytes_and_an_item_that_never_fits_drops_itself() {
+    let scene = Scene::set(StoreBackSettings { bytes: 3_000, ..StoreBackSettings::default() }).await;
+    for key in ["a", "b", "c"] {
+        scene.offer(key, 1_000);
+    }
+    scene.offer("giant", 4_000);
+    let stats = scene.stats();
+    assert_eq!((stats.queued, stats.dropped), (2, 2));
+    assert!(stats.queued_bytes <= 3_000);
+    assert!(scene.flush(10).await);
+    assert_eq!((scene.stores.bytes("a"), scene.stores.bytes("giant")), (None, None));
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn a_slow_store_takes_so_many_writes_at_once_and_no_more() {
+    let scene = Scene::set(StoreBackSettings { writers: 2, items: 5, ..StoreBackSettings::default() }).await;
+    scene.stores.script_store("results", Script::Hangs);
+    for key in 0..2 {
+        scene.offer(&format!("{key}"), 10);
+    }
+    eventually("both writers write", || scene.stats().writing == 2).await;
+    for key in 2..1000 {
+        scene.offer(&format!("{key}"), 10);
+    }
+    let stats = scene.stats();
+    assert_eq!((stats.writing, stats.queued, stats.dropped), (2, 5, 993));
+    assert!(!scene.flush(1).await, "a flush gives up at its deadline");
+    scene.stores.script_store("results", Script::Works);
+    assert!(scene.flush(60).await);
+    assert_eq!((scene.stats().failed, scene.stats().written), (2, 5), "the hanging writes ended by their time-out");
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn a_write_that_fails_or_panics_is_counted_and_the_next_is_written() {
+    let scene = Scene::set(StoreBackSettings::default()).await;
+    scene.stores.script_key("down", Script::Fails(Fault::new(FaultKind::Upstream, "down")));
+    scene.stores.script_key("poison", Script::Panics);
+    for key in ["down", "poison", "fine"] {
+        scene.offer(key, 10);
+    }
+    assert!(scene.flush(10).await);
+    assert_eq!((scene.stats().failed, scene.stats().written), (2, 1));
+    assert!(scene.tree.readiness().ready);
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn stopping_the_tree_leaves_nothing_being_written() {
+    let scene = Scene::set(StoreBackSettings::default()).await;
+    scene.stores.script_store("results", Script::Hangs);
+    scene.offer("a", 10);
+    eventually("it is being written", || scene.stats().writing == 1).await;
+    scene.tree.stop(Duration::from_secs(1)).await;
+    let stats = scene.stats();
+    assert_eq!((stats.writing, stats.lost), (0, 1));
+}

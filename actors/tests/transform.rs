@@ -1,0 +1,238 @@
+//! Renders are admitted by count and memory, stop when nobody waits, and survive their own panics.
+
+use std::time::Duration;
+
+use actix::Arbiter;
+use bytes::Bytes;
+use futures::future::join_all;
+use mortar_actors::fakes::{Crash, FakeEngine, FakeJob, Gauge, RenderScript, Stages, assert_clean, eventually};
+use mortar_actors::transform::{TransformHandle, TransformSettings, TransformStats};
+use mortar_actors::{Deadline, Detail, Fault, FaultKind, Key, Tree};
+
+struct Scene {
+    tree: Tree,
+    transform: TransformHandle<FakeEngine>,
+    engine: FakeEngine,
+}
+
+impl Scene {
+    async fn set(settings: TransformSettings) -> Self {
+        tokio::time::pause();
+        let engine = FakeEngine::default();
+        let mut builder = Tree::builder(Arbiter::current());
+        let transform = builder.transform(settings, engine.factory());
+        let tree = builder.start().await.unwrap();
+        Self { tree, transform, engine }
+    }
+
+    /// One render running, two queued.
+    async fn small() -> Self {
+        Self::set(TransformSettings { running: 1, queued: 2, ..TransformSettings::default() }).await
+    }
+
+    async fn render(&self, key: &str, job: FakeJob) -> Result<Bytes, Fault> {
+        self.transform.render(&Key::new(key), job, Deadline::within(Duration::from_secs(60))).await
+    }
+
+    fn stats(&self) -> TransformStats {
+        match self.tree.stats().child("transform").unwrap().detail.clone() {
+            Some(Detail::Transform(stats)) => stats,
+            other => panic!("transform tells {other:?}"),
+        }
+    }
+
+    async fn running(&self, renders: usize) {
+        eventually("it renders", || self.engine.running.get() == renders).await;
+    }
+}
+
+fn gives(body: &'static str) -> FakeJob {
+    FakeJob::new(RenderScript::Gives(Bytes::from_static(body.as_bytes())))
+}
+
+fn in_stages(stages: &Stages) -> FakeJob {
+    FakeJob::new(RenderScript::InStages(stages.clone()))
+}
+
+#[actix::test]
+async fn a_render_is_answered_with_its_output() {
+    let scene = Scene::small().await;
+    assert_eq!(scene.render("a", gives("picture")).await.unwrap(), "picture");
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn what_neither_runs_nor_queues_is_refused_at_once_and_makes_the_tree_not_ready() {
+    let scene = Scene::small().await;
+    let stages = Stages::of(1);
+    let (answers, ()) = tokio::join!(join_all((0..1000).map(|_| scene.render("a", in_stages(&stages)))), async {
+        scene.running(1).await;
+        let stats = scene.stats();
+        assert_eq!((stats.running, stats.queued), (1, 2));
+        assert_eq!(scene.tree.readiness().reasons, ["transform is saturated"]);
+        stages.finish();
+    });
+    let refused: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
+    assert_eq!(refused.len(), 997);
+    assert!(refused.iter().all(|fault| fault.kind() == FaultKind::Overloaded && fault.wait_before_retry().is_some()));
+    assert_clean(&scene.tree).await;
+    assert!(scene.tree.readiness().ready);
+}
+
+#[actix::test]
+async fn a_requester_that_leaves_the_queue_frees_its_job_at_once_and_it_is_not_begun() {
+    let scene = Scene::small().await;
+    let (stages, payloads) = (Stages::of(1), Gauge::default());
+    let (first, ()) = tokio::join!(scene.render("a", in_stages(&stages)), async {
+        scene.running(1).await;
+        let job = FakeJob { payload: Some(payloads.count()), ..gives("never") };
+        {
+            let render = scene.render("b", job);
+            futures::pin_mut!(render);
+            assert!(futures::poll!(&mut render).is_pending());
+            eventually("it is queued", || scene.stats().queued == 1).await;
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(payloads.get(), 1);
+        }
+        eventually("the job is freed while the other runs", || payloads.get() == 0).await;
+        eventually("so is its place", || scene.stats().queued == 0).await;
+        assert_eq!(scene.engine.begun.get(), 1);
+        stages.finish();
+    });
+    first.unwrap();
+    assert_clean(&scene.tree).await;
+    assert_eq!(scene.engine.begun.get(), 1);
+}
+
+#[actix::test]
+async fn a_render_under_way_stops_at_its_next_stage_when_its_requester_leaves() {
+    let scene = Scene::small().await;
+    let stages = Stages::of(100);
+    {
+        let render = scene.render("a", in_stages(&stages));
+        futures::pin_mut!(render);
+        assert!(futures::poll!(&mut render).is_pending());
+        scene.running(1).await;
+        stages.next();
+    }
+    assert_eq!(scene.stats().running, 1, "it holds its slot as long as it runs");
+    stages.next();
+    assert_clean(&scene.tree).await;
+    assert_eq!(scene.engine.stopped.get(), 1);
+    assert_eq!(scene.tree.stats().child("transform").unwrap().counts.cancelled, 1);
+}
+
+#[actix::test]
+async fn a_render_stops_at_its_next_stage_when_its_deadline_has_passed() {
+    let scene = Scene::small().await;
+    let stages = Stages::of(100);
+    let (answer, ()) = tokio::join!(scene.render("a", in_stages(&stages)), async {
+        scene.running(1).await;
+        tokio::time::advance(Duration::from_secs(60)).await;
+        stages.next();
+    });
+    assert_eq!(answer.unwrap_err().kind(), FaultKind::TimedOut);
+    assert_clean(&scene.tree).await;
+    assert_eq!(scene.engine.stopped.get(), 1);
+}
+
+#[actix::test]
+async fn memory_is_admitted_by_estimate() {
+    let settings = TransformSettings { running: 4, queued: 4, memory_bytes: 10 << 20, ..TransformSettings::default() };
+    let scene = Scene::set(settings).await;
+    let stages = Stages::of(1);
+    let large = || FakeJob { memory_bytes: 6 << 20, ..in_stages(&stages) };
+    let (first, second, ()) = tokio::join!(scene.render("a", large()), scene.render("b", large()), async {
+        scene.running(1).await;
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((scene.engine.begun.get(), scene.stats().memory_bytes), (1, 6 << 20));
+        stages.finish();
+    });
+    assert!(first.is_ok() && second.is_ok());
+
+    let giant = FakeJob { memory_bytes: 11 << 20, ..gives("never") };
+    assert_eq!(scene.render("c", giant).await.unwrap_err().kind(), FaultKind::TooLarge);
+    assert_clean(&scene.tree).await;
+}
+
+async fn survives_a_panic(script: RenderScript) {
+    let scene = Scene::small().await;
+    assert_eq!(scene.render("poison", FakeJob::new(script)).await.unwrap_err().kind(), FaultKind::Panicked);
+    let begun = scene.engine.begun.get();
+    eventually("the engine is being rebuilt", || scene.tree.stats().child("transform").unwrap().restarts == 1).await;
+
+    assert_eq!(scene.render("other", gives("picture")).await.unwrap(), "picture");
+    assert_eq!(scene.engine.built.get(), 2, "by a fresh engine");
+    let refusal = scene.render("poison", gives("never")).await.unwrap_err();
+    assert_eq!(refusal.kind(), FaultKind::Panicked);
+    assert!(refusal.wait_before_retry().is_some());
+    assert_eq!((scene.engine.begun.get(), scene.stats().quarantined), (begun + 1, 1), "it is not tried again");
+
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!(scene.render("poison", gives("healed")).await.unwrap(), "healed");
+    let stats = scene.tree.stats();
+    assert_eq!(stats.child("transform").unwrap().counts.panics, 1);
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn a_panicking_render_is_answered_quarantined_and_the_engine_rebuilt() {
+    survives_a_panic(RenderScript::Panics).await;
+}
+
+#[actix::test]
+async fn a_panicking_estimate_is_answered_quarantined_and_the_engine_rebuilt() {
+    survives_a_panic(RenderScript::PanicsInEstimate).await;
+}
+
+#[actix::test]
+async fn twenty_poisonous_pictures_do_not_take_the_service_down() {
+    let scene = Scene::small().await;
+    for picture in 0..20 {
+        let answer = scene.render(&format!("{picture}"), FakeJob::new(RenderScript::Panics)).await;
+        assert_eq!(answer.unwrap_err().kind(), FaultKind::Panicked);
+        tokio::time::sleep(Duration::from_secs(6)).await;
+    }
+    assert!(scene.tree.readiness().ready);
+    assert_eq!(scene.render("other", gives("picture")).await.unwrap(), "picture");
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn renders_under_way_survive_a_crash_of_the_actor() {
+    let scene = Scene::small().await;
+    let stages = Stages::of(1);
+    let (answer, ()) = tokio::join!(scene.render("a", in_stages(&stages)), async {
+        scene.running(1).await;
+        scene.transform.crash();
+        eventually("it crashed", || scene.tree.stats().child("transform").unwrap().restarts == 1).await;
+        assert_eq!(scene.stats().running, 1, "and is still counted");
+        stages.finish();
+    });
+    answer.unwrap();
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn a_render_that_never_looks_at_its_flag_is_reported_as_stuck_and_keeps_its_slot() {
+    let settings = TransformSettings { running: 2, queued: 2, max_stuck: 1, ..TransformSettings::default() };
+    let scene = Scene::set(settings).await;
+    let stages = Stages::of(1);
+    let (answer, ()) = tokio::join!(scene.render("a", FakeJob::new(RenderScript::Deaf(stages.clone()))), async {
+        scene.running(1).await;
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(scene.stats().stuck, 0);
+        tokio::time::advance(Duration::from_secs(6)).await;
+        eventually("it is reported", || scene.stats().stuck == 1).await;
+    });
+    assert_eq!(answer.unwrap_err().kind(), FaultKind::TimedOut, "the requester was not kept waiting");
+    assert_eq!(scene.tree.readiness().reasons, ["transform has 1 stuck renders"]);
+    assert_eq!(scene.stats().running, 1);
+    stages.finish();
+    assert_clean(&scene.tree).await;
+    assert!(scene.tree.readiness().ready);
+}
