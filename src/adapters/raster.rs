@@ -3,6 +3,8 @@
 pub mod animation;
 pub mod color;
 pub mod decode;
+#[cfg(test)]
+mod drawn;
 pub mod encode;
 mod ffi;
 pub mod metadata;
