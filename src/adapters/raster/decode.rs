@@ -1,6 +1,11 @@
 //! Decoding: one door for every format.
 
+mod avif;
 mod jpeg;
+mod raster_files;
+mod webp;
+
+use std::error::Error;
 
 use mortar_actors::{Fault, FaultKind};
 
@@ -31,7 +36,7 @@ pub struct DecodeLimits {
 }
 
 /// A decoded picture, still in its own colour space and as stored (not turned).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Decoded {
     /// The pixels; as large as the header says, or smaller if [`Want::at_least`] allowed it.
     pub pixels: Pixels,
@@ -46,11 +51,27 @@ pub struct Decoded {
 /// # Errors
 /// `Unprocessable` for a source that is corrupt, cut off, or beyond `limits`: never a picture with a part missing.
 pub fn decode(source: &[u8], header: &Header, want: &Want, limits: &DecodeLimits) -> Result<Decoded, Fault> {
-    if u64::from(header.width) * u64::from(header.height) > limits.pixels {
-        return Err(Fault::new(FaultKind::Unprocessable, "the picture has more pixels than allowed"));
-    }
+    check_size((header.width, header.height), limits)?;
     match header.format {
         SourceFormat::Jpeg => jpeg::decode(source, want, limits),
-        _ => Err(Fault::new(FaultKind::Unprocessable, "later")),
+        SourceFormat::Webp => webp::decode(source, header, want),
+        SourceFormat::Avif => avif::decode(source, want, limits),
+        SourceFormat::Png => raster_files::png(source, want, limits),
+        SourceFormat::Gif => raster_files::gif(source, limits),
+        SourceFormat::Tiff => raster_files::tiff(source, limits),
+        SourceFormat::Bmp => raster_files::bmp(source, limits),
     }
+}
+
+/// Refuses more pixels than allowed.
+pub(super) fn check_size((width, height): (u32, u32), limits: &DecodeLimits) -> Result<(), Fault> {
+    if u64::from(width) * u64::from(height) > limits.pixels {
+        return Err(Fault::new(FaultKind::Unprocessable, "the picture has more pixels than allowed"));
+    }
+    Ok(())
+}
+
+/// The decoder says that the source is no whole picture.
+pub(super) fn broken(message: &'static str, error: impl Into<Box<dyn Error + Send + Sync>>) -> Fault {
+    Fault::new(FaultKind::Unprocessable, message).caused_by(error)
 }

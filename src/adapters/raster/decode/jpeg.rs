@@ -1,6 +1,6 @@
 //! JPEG: shrunk in the DCT, to planes where nothing needs the RGB in between.
 
-use mortar_actors::{Fault, FaultKind};
+use mortar_actors::Fault;
 
 use super::{DecodeLimits, Decoded, Want};
 use crate::adapters::raster::color::{self, Profile};
@@ -62,5 +62,5 @@ fn cmyk(decompressor: Decompressor<'_>, source: &[u8], icc: Option<&[u8]>) -> Re
 }
 
 fn broken(error: TurboError) -> Fault {
-    Fault::new(FaultKind::Unprocessable, "the JPEG is corrupt or cut off").caused_by(error)
+    super::broken("the JPEG is corrupt or cut off", error)
 }

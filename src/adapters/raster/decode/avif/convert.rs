@@ -1,0 +1,264 @@
+//! Planes of any depth, range, matrix and subsampling to pixels.
+
+use mortar_actors::{Fault, FaultKind};
+
+use super::canvas::{Canvas, Channel, Frame, Signal};
+use crate::adapters::raster::pixels::{Layout, Picture, Samples};
+
+/// How Y, Cb and Cr (0 to 1, and -0.5 to 0.5) make red, green and blue.
+#[derive(Clone, Copy, Debug)]
+enum Matrix {
+    /// The planes are green, blue and red.
+    Identity,
+    YCgCo,
+    /// By the shares of red and blue in luma.
+    Shares {
+        red: f32,
+        blue: f32,
+    },
+}
+
+/// Turns stored numbers into shares of the whole.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    black: f32,
+    luma: f32,
+    neutral: f32,
+    chroma: f32,
+}
+
+/// A picture of the frame's own depth, eight bits or sixteen.
+///
+/// # Errors
+/// `Unprocessable` for a matrix that is not known.
+pub(super) fn to_picture(frame: &Frame, signal: Signal) -> Result<Picture, Fault> {
+    let (size, is_grey) = match frame {
+        Frame::Eight(canvas) => ((canvas.width, canvas.height), canvas.chroma.is_none()),
+        Frame::Deep(canvas) => ((canvas.width, canvas.height), canvas.chroma.is_none()),
+    };
+    if is_grey {
+        return Ok(Picture { width: size.0, height: size.1, layout: Layout::Gray, samples: luma(frame, signal) });
+    }
+    let matrix = Matrix::of(signal)?;
+    let samples = match frame {
+        Frame::Eight(canvas) => Samples::U8(colors(canvas, signal, matrix, to_u8)),
+        Frame::Deep(canvas) => Samples::U16(colors(canvas, signal, matrix, to_u16)),
+    };
+    Ok(Picture { width: size.0, height: size.1, layout: Layout::Rgb, samples })
+}
+
+/// The luma plane alone, stretched to the full range.
+pub(super) fn luma(frame: &Frame, signal: Signal) -> Samples {
+    match frame {
+        Frame::Eight(canvas) => {
+            let scale = Scale::of(signal, canvas.shape.bits);
+            Samples::U8(canvas.luma.samples.iter().map(|sample| to_u8(scale.luma(f32::from(*sample)))).collect())
+        }
+        Frame::Deep(canvas) => {
+            let scale = Scale::of(signal, canvas.shape.bits);
+            Samples::U16(canvas.luma.samples.iter().map(|sample| to_u16(scale.luma(f32::from(*sample)))).collect())
+        }
+    }
+}
+
+/// Puts alpha beside the colours, dividing them by it where they are premultiplied.
+///
+/// # Errors
+/// `Unprocessable` when the two are of different depths.
+pub(super) fn with_alpha(opaque: Picture, alpha: &Samples, premultiplied: bool) -> Result<Picture, Fault> {
+    let channels = opaque.layout.channels();
+    let samples = match (&opaque.samples, alpha) {
+        (Samples::U8(colors), Samples::U8(alpha)) => Samples::U8(joined(colors, alpha, channels, premultiplied)),
+        (Samples::U16(colors), Samples::U16(alpha)) => Samples::U16(joined(colors, alpha, channels, premultiplied)),
+        _ => {
+            return Err(Fault::new(FaultKind::Unprocessable, "the AVIF's alpha is of another depth than its colours"));
+        }
+    };
+    let layout = if channels == 1 { Layout::GrayAlpha } else { Layout::Rgba };
+    Ok(Picture { layout, samples, ..opaque })
+}
+
+fn joined<T: Copy + Into<u64> + TryFrom<u64>>(colors: &[T], alpha: &[T], channels: usize, divide: bool) -> Vec<T> {
+    let white = (1_u64 << (8 * size_of::<T>())) - 1;
+    let straight = |color: T, alpha: T| {
+        let (level, share): (u64, u64) = (color.into(), alpha.into());
+        if !divide || share == 0 {
+            return color;
+        }
+        T::try_from((level * white / share).min(white)).unwrap_or(color)
+    };
+    let mut samples = Vec::with_capacity(alpha.len() * (channels + 1));
+    for (pixel, &alpha) in colors.chunks_exact(channels).zip(alpha) {
+        samples.extend(pixel.iter().map(|color| straight(*color, alpha)));
+        samples.push(alpha);
+    }
+    samples
+}
+
+fn colors<T, O>(canvas: &Canvas<T>, signal: Signal, matrix: Matrix, store: impl Fn(f32) -> O) -> Vec<O>
+where
+    T: Copy + Into<f32>,
+{
+    let (Some([cb, cr]), Some(ratio)) = (&canvas.chroma, canvas.shape.chroma) else { return Vec::new() };
+    let scale = Scale::of(signal, canvas.shape.bits);
+    let width = canvas.width as usize;
+    let (mut blue, mut red) = (vec![0.0; width], vec![0.0; width]);
+    let mut samples = Vec::with_capacity(width * canvas.height as usize * 3);
+    for (y, row) in canvas.luma.samples.chunks_exact(width).enumerate() {
+        upsample_row(cb, y, ratio, &mut blue);
+        upsample_row(cr, y, ratio, &mut red);
+        for ((luma, cb), cr) in row.iter().zip(&blue).zip(&red) {
+            let rgb = matrix.apply(scale, (*luma).into(), *cb, *cr);
+            samples.extend(rgb.map(&store));
+        }
+    }
+    samples
+}
+
+/// One row of chroma at the size of luma: three parts of the nearer sample, one of the next, each way.
+fn upsample_row<T: Copy + Into<f32>>(plane: &Channel<T>, y: usize, (across, down): (u32, u32), out: &mut [f32]) {
+    let row = |index: usize| {
+        let width = plane.width as usize;
+        &plane.samples[index * width..][..width]
+    };
+    let (near, far) = neighbours(y, down, plane.height as usize);
+    let (near, far) = (row(near), row(far));
+    let at = |x: usize| 0.75 * near[x].into() + 0.25 * far[x].into();
+    for (x, out) in out.iter_mut().enumerate() {
+        let (near, far) = neighbours(x, across, plane.width as usize);
+        *out = if near == far { at(near) } else { 0.75 * at(near) + 0.25 * at(far) };
+    }
+}
+
+/// The chroma sample over a luma sample, and the one on the side that it leans to.
+fn neighbours(index: usize, ratio: u32, length: usize) -> (usize, usize) {
+    if ratio == 1 {
+        return (index, index);
+    }
+    let near = index / 2;
+    let far = if index.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(length - 1) };
+    (near, far)
+}
+
+impl Matrix {
+    fn of(signal: Signal) -> Result<Self, Fault> {
+        let shares = |red, blue| Ok(Self::Shares { red, blue });
+        match signal.matrix {
+            0 => Ok(Self::Identity),
+            1 => shares(0.2126, 0.0722),
+            4 => shares(0.30, 0.11),
+            2 | 5 | 6 => shares(0.299, 0.114),
+            7 => shares(0.212, 0.087),
+            8 => Ok(Self::YCgCo),
+            9 | 10 => shares(0.2627, 0.0593),
+            _ => Err(Fault::new(FaultKind::Unprocessable, "the AVIF's colour matrix is not supported")),
+        }
+    }
+
+    fn apply(self, scale: Scale, luma: f32, cb: f32, cr: f32) -> [f32; 3] {
+        let y = scale.luma(luma);
+        match self {
+            Self::Identity => [scale.luma(cr), y, scale.luma(cb)],
+            Self::YCgCo => {
+                let (green, orange) = (scale.chroma(cb), scale.chroma(cr));
+                [y - green + orange, y + green, y - green - orange]
+            }
+            Self::Shares { red, blue } => {
+                let r = y + 2.0 * (1.0 - red) * scale.chroma(cr);
+                let b = y + 2.0 * (1.0 - blue) * scale.chroma(cb);
+                [r, (y - red * r - blue * b) / (1.0 - red - blue), b]
+            }
+        }
+    }
+}
+
+impl Scale {
+    fn of(signal: Signal, bits: u8) -> Self {
+        // One step of the eight-bit scale, in which the limits of the narrow range are given.
+        let step = f32::from(1_u16 << (bits.clamp(8, 16) - 8));
+        let highest = 256.0 * step - 1.0;
+        let neutral = 128.0 * step;
+        if signal.full_range {
+            Self { black: 0.0, luma: highest, neutral, chroma: highest }
+        } else {
+            Self { black: 16.0 * step, luma: 219.0 * step, neutral, chroma: 224.0 * step }
+        }
+    }
+
+    fn luma(self, sample: f32) -> f32 {
+        (sample - self.black) / self.luma
+    }
+
+    fn chroma(self, sample: f32) -> f32 {
+        (sample - self.neutral) / self.chroma
+    }
+}
+
+/// Float casts saturate, so what lies outside is cut.
+fn to_u8(share: f32) -> u8 {
+    (share * 255.0 + 0.5) as u8
+}
+
+/// Float casts saturate, so what lies outside is cut.
+fn to_u16(share: f32) -> u16 {
+    (share * 65_535.0 + 0.5) as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::canvas::Shape;
+    use super::*;
+
+    const FULL_709: Signal = Signal { primaries: 1, transfer: 13, matrix: 1, full_range: true };
+
+    fn flat(bits: u8, yuv: [u16; 3]) -> Frame {
+        let mut canvas = Canvas::new((3, 3), Shape { bits, chroma: Some((2, 2)) });
+        canvas.luma.samples.fill(yuv[0]);
+        for (channel, value) in canvas.chroma.iter_mut().flatten().zip(&yuv[1..]) {
+            channel.samples.fill(*value);
+        }
+        Frame::Deep(canvas)
+    }
+
+    fn first_pixel(frame: &Frame, signal: Signal) -> [u16; 3] {
+        let Samples::U16(samples) = to_picture(frame, signal).unwrap().samples else { panic!("the depth changed") };
+        [samples[0], samples[1], samples[2]]
+    }
+
+    #[test]
+    fn ten_bits_reach_white_and_black_in_both_ranges() {
+        assert_eq!(first_pixel(&flat(10, [1023, 512, 512]), FULL_709), [65_535; 3]);
+        let narrow = Signal { full_range: false, ..FULL_709 };
+        assert_eq!(first_pixel(&flat(10, [940, 512, 512]), narrow), [65_535; 3]);
+        assert_eq!(first_pixel(&flat(10, [64, 512, 512]), narrow), [0; 3]);
+    }
+
+    #[test]
+    fn the_matrix_decides_what_red_is() {
+        // Pure red by BT.709: Y = 0.2126, Cb = -0.1146, Cr = 0.5.
+        let red = flat(12, [871, 1579, 4095]);
+        let [r, g, b] = first_pixel(&red, FULL_709);
+        assert!(r > 65_000 && g < 300 && b < 300, "{r} {g} {b}");
+        let [_, g, _] = first_pixel(&red, Signal { matrix: 6, ..FULL_709 });
+        assert!(g == 0 || g > 300, "read by BT.601 it is another colour");
+    }
+
+    #[test]
+    fn identity_planes_are_green_blue_red() {
+        let [r, g, b] = first_pixel(&flat(10, [1023, 0, 511]), Signal { matrix: 0, ..FULL_709 });
+        assert!(g == 65_535 && b == 0 && r.abs_diff(32_735) < 100);
+    }
+
+    #[test]
+    fn an_unknown_matrix_is_refused() {
+        assert!(to_picture(&flat(10, [0; 3]), Signal { matrix: 200, ..FULL_709 }).is_err());
+    }
+
+    #[test]
+    fn premultiplied_colours_are_divided() {
+        let opaque = Picture { width: 2, height: 1, layout: Layout::Gray, samples: Samples::U8(vec![50, 0]) };
+        let picture = with_alpha(opaque, &Samples::U8(vec![100, 0]), true).unwrap();
+        assert_eq!(picture.samples, Samples::U8(vec![127, 100, 0, 0]));
+        assert_eq!(picture.layout, Layout::GrayAlpha);
+    }
+}
