@@ -6,6 +6,8 @@ mod attention;
 mod blur;
 pub mod color;
 pub mod decode;
+#[cfg(test)]
+mod drawn;
 pub mod encode;
 pub mod engine;
 mod ffi;

@@ -95,7 +95,7 @@ fn open_gif<'source>(source: &'source [u8], limits: &DecodeLimits) -> Result<(So
 
 fn open_webp<'source>(source: &'source [u8], header: &Header) -> Result<(Source<'source>, Loops, Profile), Fault> {
     let decoder = AnimDecoder::open(source).map_err(corrupt)?;
-    if decoder.size() != (header.width, header.height) || decoder.frames() != header.frames {
+    if decoder.size() != (header.width, header.height) || decoder.frames() > header.frames {
         return Err(Fault::new(FaultKind::Unprocessable, "the animation contradicts its header"));
     }
     let loops = Loops(u16::try_from(decoder.loops()).unwrap_or(0));
@@ -217,3 +217,6 @@ fn too_many() -> Fault {
 fn unfit() -> Fault {
     Fault::new(FaultKind::Internal, "a frame does not fit its animation")
 }
+
+#[cfg(test)]
+mod tests;

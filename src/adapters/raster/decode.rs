@@ -75,3 +75,6 @@ pub(super) fn check_size((width, height): (u32, u32), limits: &DecodeLimits) -> 
 pub(super) fn broken(message: &'static str, error: impl Into<Box<dyn Error + Send + Sync>>) -> Fault {
     Fault::new(FaultKind::Unprocessable, message).caused_by(error)
 }
+
+#[cfg(test)]
+mod tests;

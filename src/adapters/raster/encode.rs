@@ -75,3 +75,6 @@ pub(super) fn check_size((width, height): (u32, u32), format: Format) -> Result<
 pub(super) fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> Fault {
     Fault::new(FaultKind::Internal, "the picture cannot be encoded").caused_by(error)
 }
+
+#[cfg(test)]
+mod tests;

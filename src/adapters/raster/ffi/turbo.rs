@@ -7,6 +7,6 @@ mod handle;
 mod padding;
 
 pub(in crate::adapters::raster) use compress::Compressor;
-pub(in crate::adapters::raster) use convert::{picture_to_planes, planes_to_picture};
+pub(in crate::adapters::raster) use convert::{picture_to_planes, planes_to_rgb};
 pub(in crate::adapters::raster) use decompress::{Colorspace, Decompressor, Samples, Stream};
 pub(in crate::adapters::raster) use handle::TurboError;

@@ -19,8 +19,6 @@ const MAX_TILES: usize = 1024;
 pub(in crate::adapters::raster) struct Avif<'source> {
     pub(in crate::adapters::raster) width: u32,
     pub(in crate::adapters::raster) height: u32,
-    pub(in crate::adapters::raster) orientation: Orientation,
-    pub(in crate::adapters::raster) bit_depth: u8,
     pub(in crate::adapters::raster) color: Coded<'source>,
     pub(in crate::adapters::raster) alpha: Option<Coded<'source>>,
     /// Colours are multiplied by alpha already.
@@ -84,8 +82,6 @@ pub(in crate::adapters::raster) fn parse(source: &[u8]) -> Result<Avif<'_>, Faul
     Ok(Avif {
         width,
         height,
-        orientation: orientation(&items),
-        bit_depth: items.bit_depth(items.primary),
         color,
         premultiplied: alpha_item.is_some_and(|alpha| items.is_premultiplied(items.primary, alpha)),
         alpha,

@@ -2,7 +2,8 @@
 
 use mortar_actors::{Fault, FaultKind};
 
-use super::canvas::{Canvas, Channel, Frame, Signal};
+use super::canvas::{Canvas, Frame, Signal};
+use crate::adapters::raster::color::upsampled;
 use crate::adapters::raster::pixels::{Layout, Picture, Samples};
 
 /// How Y, Cb and Cr (0 to 1, and -0.5 to 0.5) make red, green and blue.
@@ -97,47 +98,17 @@ fn joined<T: Copy + Into<u64> + TryFrom<u64>>(colors: &[T], alpha: &[T], channel
 
 fn colors<T, O>(canvas: &Canvas<T>, signal: Signal, matrix: Matrix, store: impl Fn(f32) -> O) -> Vec<O>
 where
-    T: Copy + Into<f32>,
+    T: Copy + Default + Into<f32> + Into<u32> + TryFrom<u32>,
 {
-    let (Some([cb, cr]), Some(ratio)) = (&canvas.chroma, canvas.shape.chroma) else { return Vec::new() };
+    let Some([cb, cr]) = &canvas.chroma else { return Vec::new() };
     let scale = Scale::of(signal, canvas.shape.bits);
-    let width = canvas.width as usize;
-    let (mut blue, mut red) = (vec![0.0; width], vec![0.0; width]);
-    let mut samples = Vec::with_capacity(width * canvas.height as usize * 3);
-    for (y, row) in canvas.luma.samples.chunks_exact(width).enumerate() {
-        upsample_row(cb, y, ratio, &mut blue);
-        upsample_row(cr, y, ratio, &mut red);
-        for ((luma, cb), cr) in row.iter().zip(&blue).zip(&red) {
-            let rgb = matrix.apply(scale, (*luma).into(), *cb, *cr);
-            samples.extend(rgb.map(&store));
-        }
+    let size = (canvas.width, canvas.height);
+    let (cb, cr) = (upsampled(&cb.samples, cb.width, size), upsampled(&cr.samples, cr.width, size));
+    let mut samples = Vec::with_capacity(canvas.luma.samples.len() * 3);
+    for ((luma, cb), cr) in canvas.luma.samples.iter().zip(cb).zip(cr) {
+        samples.extend(matrix.apply(scale, (*luma).into(), cb.into(), cr.into()).map(&store));
     }
     samples
-}
-
-/// One row of chroma at the size of luma: three parts of the nearer sample, one of the next, each way.
-fn upsample_row<T: Copy + Into<f32>>(plane: &Channel<T>, y: usize, (across, down): (u32, u32), out: &mut [f32]) {
-    let row = |index: usize| {
-        let width = plane.width as usize;
-        &plane.samples[index * width..][..width]
-    };
-    let (near, far) = neighbours(y, down, plane.height as usize);
-    let (near, far) = (row(near), row(far));
-    let at = |x: usize| 0.75 * near[x].into() + 0.25 * far[x].into();
-    for (x, out) in out.iter_mut().enumerate() {
-        let (near, far) = neighbours(x, across, plane.width as usize);
-        *out = if near == far { at(near) } else { 0.75 * at(near) + 0.25 * at(far) };
-    }
-}
-
-/// The chroma sample over a luma sample, and the one on the side that it leans to.
-fn neighbours(index: usize, ratio: u32, length: usize) -> (usize, usize) {
-    if ratio == 1 {
-        return (index, index);
-    }
-    let near = index / 2;
-    let far = if index.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(length - 1) };
-    (near, far)
 }
 
 impl Matrix {

@@ -3,37 +3,35 @@ use std::ptr::null_mut;
 use turbojpeg::raw;
 
 use super::handle::{Handle, TurboError, int, to_raw};
-use super::padding::{pad_luma, padded_luma_size, padded_planes, trim};
-use crate::adapters::raster::pixels::{Planes, Subsampling};
+use super::padding::{padded_planes, trim};
+use crate::adapters::raster::pixels::{Plane, Planes, Subsampling};
 
-/// YCbCr planes to interleaved RGB. The planes must have chroma.
+/// YCbCr planes of one size to interleaved RGB.
 ///
 /// # Errors
 /// When the planes do not fit each other.
-pub(in crate::adapters::raster) fn planes_to_picture(planes: &Planes) -> Result<Vec<u8>, TurboError> {
-    planes.check()?;
-    let (Some(subsampling), Some([cb, cr])) = (planes.subsampling(), &planes.chroma) else {
-        return Err(TurboError::new("planes without chroma, or that do not fit each other"));
-    };
+pub(in crate::adapters::raster) fn planes_to_rgb(luma: &Plane, [cb, cr]: &[Plane; 2]) -> Result<Vec<u8>, TurboError> {
+    let (width, height) = (luma.width as usize, luma.height as usize);
+    if [luma, cb, cr].iter().any(|plane| plane.samples.len() < width * height) {
+        return Err(TurboError::new("planes that do not fit each other"));
+    }
     let mut handle = Handle::new(raw::TJINIT_TJINIT_DECOMPRESS)?;
-    handle.set(raw::TJPARAM_TJPARAM_SUBSAMP, to_raw(subsampling))?;
-    let luma = pad_luma(planes, subsampling);
-    let (luma_width, _) = padded_luma_size(planes.width, planes.height, subsampling);
-    let strides = [int(luma_width as usize), int(cb.width as usize), int(cr.width as usize)];
-    let pointers = [luma.as_ptr(), cb.samples.as_ptr(), cr.samples.as_ptr()];
-    let pitch = planes.width as usize * 3;
-    let mut samples = vec![0; pitch * planes.height as usize];
-    // SAFETY: the planes were checked to have the sizes that the library reads for this size and subsampling, and
-    // `samples` holds the `height` rows of `pitch` bytes that it writes.
+    handle.set(raw::TJPARAM_TJPARAM_SUBSAMP, to_raw(Subsampling::Full))?;
+    let strides = [int(width); 3];
+    let pointers = [luma.samples.as_ptr(), cb.samples.as_ptr(), cr.samples.as_ptr()];
+    let pitch = width * 3;
+    let mut samples = vec![0; pitch * height];
+    // SAFETY: each plane was checked to hold the `height` rows of `width` samples that the library reads without
+    // subsampling, and `samples` holds the `height` rows of `pitch` bytes that it writes.
     let status = unsafe {
         raw::tj3DecodeYUVPlanes8(
             handle.as_ptr(),
             pointers.as_ptr(),
             strides.as_ptr(),
             samples.as_mut_ptr(),
-            int(planes.width as usize),
+            int(width),
             int(pitch),
-            int(planes.height as usize),
+            int(height),
             raw::TJPF_TJPF_RGB,
         )
     };

@@ -1,0 +1,57 @@
+use super::*;
+use crate::adapters::raster::animation;
+use crate::adapters::raster::drawn::with_corruptions;
+
+const WANTS: [Want; 2] =
+    [Want { at_least: None, planes: true, exif: true }, Want { at_least: Some((8, 8)), planes: false, exif: false }];
+
+fn files() -> Vec<(Format, Vec<u8>)> {
+    let exif = Exif::upright(&exif_block(1));
+    let mut files: Vec<_> = [Format::Jpeg, Format::Png, Format::Webp, Format::Avif, Format::Gif]
+        .map(|format| {
+            let settings = EncodeSettings { exif: exif.clone(), ..settings(format) };
+            (format, written(&picture(24, 20, Layout::Rgba), &settings))
+        })
+        .into();
+    let progressive = EncodeSettings { interlace: true, ..settings(Format::Jpeg) };
+    files.push((Format::Jpeg, written(&picture(24, 20, Layout::Rgb), &progressive)));
+    files
+}
+
+#[test]
+fn a_file_cut_anywhere_is_an_error_and_never_half_a_picture() {
+    for (format, file) in files() {
+        let whole = reread(&file);
+        for length in 0..file.len() {
+            for want in &WANTS {
+                match read(&file[..length], want) {
+                    Err(fault) => assert_eq!(fault.kind(), FaultKind::Unprocessable),
+                    // Some formats end with bytes that say nothing about the picture.
+                    Ok(decoded) => {
+                        assert_ne!(format, Format::Jpeg, "JPEG needs its end marker: {length} of {}", file.len());
+                        if want.at_least.is_none() && !want.planes {
+                            assert_eq!(picture_of(decoded), whole, "{format:?} cut at {length}");
+                        }
+                    }
+                }
+            }
+            if let Ok(decoded) = read(&file[..length], &Want::default()) {
+                assert_eq!(picture_of(decoded), whole, "{format:?} cut at {length} of {}", file.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn changed_bytes_never_panic() {
+    for (_, file) in files() {
+        with_corruptions(&file, 300, |broken| {
+            for want in &WANTS {
+                let _ = read(broken, want);
+            }
+            if let Ok(header) = probe(broken) {
+                let _ = animation::frames(broken, &header, &LIMITS).map(|frames| frames.take(20).count());
+            }
+        });
+    }
+}
