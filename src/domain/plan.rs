@@ -28,7 +28,7 @@ pub struct Plan {
 pub struct Step {
     /// An explicit rotation. It replaces the EXIF orientation of the source; without it the EXIF orientation applies.
     pub rotate: Option<Rotation>,
-    /// Scaling without cutting (unless `fill`).
+    /// Scaling without cutting (unless `fill`). Skipped when `crop` is set, which names its own size.
     pub resize: Option<Resize>,
     /// Cover and cut.
     pub crop: Option<Crop>,
