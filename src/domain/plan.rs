@@ -29,7 +29,7 @@ pub struct Step {
     /// An explicit rotation. It replaces the EXIF orientation of the source; without it the EXIF orientation applies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotate: Option<Rotation>,
-    /// Scaling without cutting (unless `fill`).
+    /// Scaling without cutting (unless `fill`). Skipped when `crop` is set, which names its own size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resize: Option<Resize>,
     /// Cover and cut.

@@ -1,8 +1,10 @@
 //! Where a picture draws the eye: the place of a smart crop.
 //!
-//! The measure follows the published idea behind smartcrop.js (Jonas Wagner) and the attention strategy of libvips:
-//! people look at detail, at strong colours and at skin. Each pixel of a small version is scored for these three, and
-//! the window with the highest score wins, its inner part counting twice, so that a subject is not put at the rim.
+//! The measure follows published ideas: detail and skin as in smartcrop.js (Jonas Wagner) and the attention strategy of
+//! libvips, and colours that stand out from the picture's mean (Achanta and others, "Frequency-tuned Salient Region
+//! Detection", 2009). Each of the three has the same worth over the whole picture, so what is rare counts for more: one
+//! red bird outweighs a wood of twigs. The window of the highest score wins, its inner part counting twice, so that a
+//! subject is not put at the rim.
 
 use super::geometry::{Size, SmartCut, Window};
 use super::pixels::{Layout, Picture, Samples};
@@ -11,10 +13,11 @@ use super::sample::Sample;
 /// Longest side of the version that is looked at: detail smaller than that is texture, not a subject.
 pub(super) const LOOK: u32 = 96;
 
-/// What detail, skin and strong colour are worth beside each other.
-const DETAIL: f32 = 1.0;
-const SKIN: f32 = 0.8;
-const COLOUR: f32 = 0.3;
+/// What all of the picture's detail, skin and outstanding colour are worth beside each other.
+const WORTHS: [f32; 3] = [1.0, 0.8, 1.0];
+
+/// A measure that is found in less than this part of the picture is worth less in proportion: it may be noise.
+const RARE: f32 = 0.01;
 
 /// The direction of skin in RGB space; people of all complexions differ far more in brightness than in it.
 const SKIN_DIRECTION: [f32; 3] = [0.78, 0.57, 0.44];
@@ -77,11 +80,15 @@ impl SummedArea {
         };
         let size = Size::new(look.width, look.height);
         let (width, height) = (size.width as usize, size.height as usize);
+        let measures = measures(&pixels, width, height);
+        let factors = factors(&measures);
         let mut sums = vec![0.0; (width + 1) * (height + 1)];
         for y in 0..height {
             let mut row = 0.0;
             for x in 0..width {
-                row += f64::from(score(&pixels, width, height, x, y));
+                let score: f32 =
+                    measures[y * width + x].iter().zip(factors).map(|(found, factor)| found * factor).sum();
+                row += f64::from(score);
                 sums[(y + 1) * (width + 1) + x + 1] = sums[y * (width + 1) + x + 1] + row;
             }
         }
@@ -137,13 +144,49 @@ fn fractions<T: Sample>(samples: &[T], layout: Layout) -> Vec<[f32; 4]> {
     samples.chunks_exact(layout.channels()).map(pixel).collect()
 }
 
-fn score(pixels: &[[f32; 4]], width: usize, height: usize, x: usize, y: usize) -> f32 {
-    let here = pixels[y * width + x];
-    let neighbours =
-        [(x.saturating_sub(1), y), ((x + 1).min(width - 1), y), (x, y.saturating_sub(1)), (x, (y + 1).min(height - 1))];
-    let around: f32 = neighbours.iter().map(|(x, y)| lightness(pixels[y * width + x])).sum();
-    let detail = (4.0 * lightness(here) - around).abs();
-    DETAIL * detail + here[3] * (SKIN * skin(here) + COLOUR * strong_colour(here))
+/// Detail, skin and outstanding colour of each pixel.
+fn measures(pixels: &[[f32; 4]], width: usize, height: usize) -> Vec<[f32; 3]> {
+    let mean = mean_colour(pixels);
+    let at = |x: usize, y: usize| pixels[y.min(height - 1) * width + x.min(width - 1)];
+    let mut measures = Vec::with_capacity(pixels.len());
+    for y in 0..height {
+        for x in 0..width {
+            let here = at(x, y);
+            let around = [at(x.saturating_sub(1), y), at(x + 1, y), at(x, y.saturating_sub(1)), at(x, y + 1)];
+            let around: f32 = around.into_iter().map(lightness).sum();
+            let detail = (4.0 * lightness(here) - around).abs();
+            measures.push([detail, skin(here), here[3] * colour_distance(opponents(here), mean)]);
+        }
+    }
+    measures
+}
+
+/// What makes each measure's sum over the picture its worth.
+fn factors(measures: &[[f32; 3]]) -> [f32; 3] {
+    let mut totals = [RARE * measures.len() as f32; 3];
+    for (index, total) in totals.iter_mut().enumerate() {
+        *total = total.max(measures.iter().map(|found| found[index]).sum());
+    }
+    std::array::from_fn(|index| WORTHS[index] / totals[index])
+}
+
+fn mean_colour(pixels: &[[f32; 4]]) -> [f32; 2] {
+    let mut sums = [0.0; 2];
+    for pixel in pixels {
+        let [red_green, yellow_blue] = opponents(*pixel);
+        sums = [sums[0] + red_green, sums[1] + yellow_blue];
+    }
+    sums.map(|sum| sum / pixels.len() as f32)
+}
+
+/// Red against green and yellow against blue: colour without lightness.
+fn opponents([red, green, blue, _]: [f32; 4]) -> [f32; 2] {
+    [red - green, f32::midpoint(red, green) - blue]
+}
+
+/// How far a colour is from the mean; what is nearly the mean does not stand out at all.
+fn colour_distance(colour: [f32; 2], mean: [f32; 2]) -> f32 {
+    ((colour[0] - mean[0]).hypot(colour[1] - mean[1]) - 0.1).max(0.0)
 }
 
 /// Lightness as it shows, with transparent pixels as black.
@@ -163,17 +206,6 @@ fn skin([red, green, blue, alpha]: [f32; 4]) -> f32 {
         .map(|(value, skin)| (value / length - skin) * (value / length - skin))
         .sum();
     (1.0 - difference.sqrt() * 6.0).max(0.0)
-}
-
-/// 0 to 1: saturation, where the pixel is neither black nor white.
-fn strong_colour([red, green, blue, _]: [f32; 4]) -> f32 {
-    let brightest = red.max(green).max(blue);
-    let darkest = red.min(green).min(blue);
-    if brightest < 0.1 {
-        return 0.0;
-    }
-    let saturation = (brightest - darkest) / brightest;
-    ((saturation - 0.4) / 0.6).max(0.0) * brightest
 }
 
 #[cfg(test)]
@@ -216,6 +248,22 @@ mod tests {
     fn skin_draws_attention_without_much_detail() {
         let (_, top) = place(cut(400, 960, (400, 300)), &look(40, 96, Some((14, 6)), SKIN_TONES));
         assert!(top <= 60, "{top}");
+    }
+
+    #[test]
+    fn one_colour_outweighs_detail_that_is_everywhere() {
+        let mut picture = look(96, 48, None, DETAILED);
+        let Samples::U8(samples) = &mut picture.samples else { panic!("eight bits were drawn") };
+        for (index, pixel) in samples.chunks_exact_mut(3).enumerate() {
+            let (x, y) = (index % 96, index / 96);
+            let twigs = if (x / 2 + y / 2) % 2 == 0 { 90 } else { 190 };
+            pixel.fill(twigs);
+            if (70..82).contains(&x) && (10..30).contains(&y) {
+                pixel.copy_from_slice(&[200, 20, 20]);
+            }
+        }
+        let (left, _) = place(cut(960, 480, (300, 480)), &picture);
+        assert!((520..=700).contains(&left), "{left}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::error::Error;
 use bytes::Bytes;
 use mortar_actors::{Fault, FaultKind, StopFlag};
 
+pub(super) use self::chroma::FULL_FROM_QUALITY;
 pub(super) use self::gif::{SPEED as GIF_SPEED, harden_alpha};
 use super::metadata::Exif;
 use super::pixels::Pixels;

@@ -6,7 +6,7 @@ use crate::adapters::raster::pixels::{Plane, Planes, Subsampling};
 
 /// From this quality on, chroma is kept at full size: below it nobody sees the difference, above it edges of strong
 /// colours show it. The same threshold as libvips.
-const FULL_FROM_QUALITY: u8 = 90;
+pub(in crate::adapters::raster) const FULL_FROM_QUALITY: u8 = 90;
 
 /// How RGB is subsampled at a quality.
 pub(super) fn subsampling_for(quality: u8) -> Subsampling {

@@ -7,13 +7,10 @@ use super::outline::Outline;
 use super::stages::Stages;
 use super::{RasterEngine, RenderJob, Rendered};
 use crate::adapters::raster::decode::{Want, decode};
-use crate::adapters::raster::encode::encode;
+use crate::adapters::raster::encode::{FULL_FROM_QUALITY, encode};
 use crate::adapters::raster::limits::decode_limits;
 use crate::adapters::raster::resample::Chroma;
 use crate::domain::plan::Format;
-
-/// From this quality on the encoders keep every pixel's colour, so the planes must too.
-const FULL_CHROMA_QUALITY: u8 = 90;
 
 /// Renders a picture, or the first frame of an animation.
 ///
@@ -34,7 +31,7 @@ pub(super) fn render(
     let limits = decode_limits(&engine.limits);
     let decoded = stages.run("decode", || decode(&job.source, &outline.header, &want, &limits))?;
     let settings = engine.settings(&job.plan, format, decoded.exif);
-    let chroma = if settings.quality < FULL_CHROMA_QUALITY { Chroma::Halved } else { Chroma::Full };
+    let chroma = if settings.quality < FULL_FROM_QUALITY { Chroma::Halved } else { Chroma::Full };
     let pixels = Course::new(job, outline, chroma).run(decoded.pixels, &decoded.profile, &mut stages)?;
     let (width, height) = pixels.size();
     let stop = stages.stop();
