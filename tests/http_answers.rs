@@ -65,6 +65,7 @@ impl Server {
                 .default_service(web::to(missing))
         })
         .workers(1)
+        .tcp_nodelay(true)
         .disable_signals()
         .bind(("127.0.0.1", 0))
         .unwrap();

@@ -10,6 +10,10 @@ use mortar_actors::{Body, Fault, FaultKind};
 ///
 /// actix copies every chunk into its write buffer, so a chunk is what one connection may copy of a shared body. The
 /// number is just below the size (128 KiB, headers included) up to which actix keeps that buffer for the next answer.
+///
+/// # Hidden contract
+/// The server must set TCP_NODELAY (`HttpServer::tcp_nodelay(true)`). Without it the last chunk of a body waits for the
+/// client's delayed acknowledgement of the one before: 40 ms for every body of more than one chunk.
 const CHUNK_BYTES: usize = 120 * 1024;
 
 /// Chunks of a body, read on the connection's own thread.
