@@ -62,7 +62,8 @@ pub fn check_filter(filter: &str) -> Result<(), String> {
 
 fn read_filter(filter: &str) -> Result<EnvFilter, String> {
     // Its lines about threads and sockets say nothing that ours do not.
-    EnvFilter::try_new(format!("actix_server=warn,{filter}")).map_err(|error| format!("`{filter}` is not a log filter: {error}"))
+    EnvFilter::try_new(format!("actix_server=warn,{filter}"))
+        .map_err(|error| format!("`{filter}` is not a log filter: {error}"))
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {
