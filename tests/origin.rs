@@ -3,6 +3,7 @@
 mod harness;
 
 use harness::origin::{ALLOW_LOOPBACK, Origin, Reply, remote_bucket};
+use harness::wire::Wire;
 use harness::{Mortar, drawn_jpeg, files_below};
 
 fn start(origin: &Origin) -> Mortar {
@@ -39,7 +40,7 @@ fn placeholders_and_headers_are_those_of_the_configuration() {
     assert!(asked.header("x-token").starts_with("of-/"), "{}", asked.header("x-token"));
     assert_eq!(asked.header("accept-encoding"), "identity");
     let (path, query) = asked.target.split_once('?').unwrap();
-    assert_eq!(path, "/files/gr%C3%BCn%20&%3F.jpg".replace('&', if path.contains("%26") { "%26" } else { "&" }));
+    assert_eq!(path, "/files/gr%C3%BCn%20%26%3F.jpg");
     assert!(query.starts_with("of=pictures"), "{query}");
 }
 
@@ -129,6 +130,8 @@ fn a_failing_origin_is_left_alone_for_a_while_and_the_service_says_so() {
 #[test]
 fn a_body_that_breaks_off_is_a_502_and_nothing_is_kept_of_it() {
     let picture = drawn_jpeg(200, 160);
+    // That many bytes are promised beyond those that come.
+    let length = picture.len() + 1_000;
     let origin = Origin::start(move |_| Reply::CutOff(picture.clone()));
     let mortar = start(&origin);
     assert_eq!(refusal(&mortar, "/remote/a.jpg?width=50"), (502, "upstream_error".to_owned()));
@@ -136,8 +139,8 @@ fn a_body_that_breaks_off_is_a_502_and_nothing_is_kept_of_it() {
     assert_eq!(mortar.detail("cache")["entries"], 0);
     assert_eq!(mortar.detail("store-back")["written"], 0);
     assert!(files_below(&mortar.root().join("results")).is_empty());
-    let whole = ureq::get(format!("{}/remote/a.jpg", mortar.address)).call().unwrap();
-    assert!(whole.into_body().read_to_vec().is_err(), "a streamed original never looks whole");
+    let streamed = Wire::asking(&mortar, "/remote/a.jpg").rest();
+    assert!(streamed.len() < length, "a streamed original never looks whole: {} bytes", streamed.len());
 }
 
 #[test]
@@ -146,7 +149,7 @@ fn a_source_above_the_limit_is_refused_when_it_is_announced() {
     let mortar = Mortar::with("", &format!("{ALLOW_LOOPBACK}[limits]\nsource_bytes = 100000\n{}", origin.bucket()));
     assert_eq!(refusal(&mortar, "/remote/a.jpg?width=50"), (413, "too_large".to_owned()));
     assert_eq!(mortar.get("/remote/a.jpg").status, 200, "as it is, it streams through");
-    let small = ALLOW_LOOPBACK.to_owned() + "max_body_bytes = 1000\n";
+    let small = ALLOW_LOOPBACK.to_owned() + "max_body_bytes = 100000\n";
     let mortar = Mortar::with("", &format!("{small}{}", origin.bucket()));
     assert_eq!(refusal(&mortar, "/remote/a.jpg"), (413, "too_large".to_owned()));
 }

@@ -3,6 +3,7 @@
 #![expect(dead_code, unreachable_pub, reason = "each test program uses its own part of the harness")]
 
 pub mod origin;
+pub mod pictures;
 pub mod wire;
 
 use std::fs;
