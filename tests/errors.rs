@@ -56,7 +56,9 @@ fn a_failed_head_has_the_headers_of_the_failed_get_and_no_body() {
 fn nonsense_on_the_wire_is_a_400_and_harms_nobody() {
     let mortar = Mortar::start();
     mortar.put("a.jpg", &drawn_jpeg(60, 40));
-    for nonsense in ["\u{1}\u{2}\u{3}\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET /media/a b HTTP/1.1\r\n\r\n"] {
+    for nonsense in
+        ["\u{1}\u{2}\u{3}\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET /media/a b HTTP/1.1\r\n\r\n"]
+    {
         let mut wire = Wire::to(&mortar);
         wire.send(nonsense);
         assert_eq!(wire.status(), 400, "{nonsense:?}");

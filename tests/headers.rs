@@ -129,7 +129,9 @@ fn a_request_id_is_taken_over_or_made_and_never_forged_into_the_log() {
     let long = "x".repeat(4_000);
     let replaced = mortar.get_with("/media/a.jpg", &[("x-request-id", &long)]);
     assert!(replaced.header("x-request-id").len() <= 200);
-    harness::wait_for("a log line with the id", || mortar.log().iter().any(|line| line.contains("my-id-1")).then_some(()));
+    harness::wait_for("a log line with the id", || {
+        mortar.log().iter().any(|line| line.contains("my-id-1")).then_some(())
+    });
 }
 
 #[test]
@@ -151,7 +153,8 @@ fn the_debug_header_explains_a_request_only_where_it_is_allowed() {
     assert_eq!(cold["tier"], "rendered");
     assert_eq!(cold["original"]["key"], "a.jpg");
     assert!(cold["result"]["key"].as_str().unwrap().starts_with("a.jpg/"));
-    let stages: Vec<&str> = cold["stages"].as_array().unwrap().iter().map(|stage| stage["name"].as_str().unwrap()).collect();
+    let stages: Vec<&str> =
+        cold["stages"].as_array().unwrap().iter().map(|stage| stage["name"].as_str().unwrap()).collect();
     for stage in ["original", "decode", "resize", "encode"] {
         assert!(stages.contains(&stage), "{stage} is missing in {stages:?}");
     }

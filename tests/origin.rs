@@ -102,7 +102,11 @@ fn only_not_found_is_a_miss_and_failures_of_the_origin_are_told_as_such() {
             ("locked.jpg", 502, "upstream_error"),
             ("login.jpg", 502, "upstream_error"),
         ] {
-            assert_eq!(refusal(&mortar, &format!("/remote/{name}{suffix}")), (status, code.to_owned()), "{name}{suffix}");
+            assert_eq!(
+                refusal(&mortar, &format!("/remote/{name}{suffix}")),
+                (status, code.to_owned()),
+                "{name}{suffix}"
+            );
         }
     }
     assert_eq!(mortar.get("/remote/busy.jpg").header("retry-after"), "7");

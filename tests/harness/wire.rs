@@ -1,7 +1,7 @@
 //! Requests byte by byte, for what a well-behaved client would not send, and for clients that leave.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 
 use super::{Mortar, PATIENCE};
 
@@ -26,6 +26,11 @@ impl Wire {
     /// Sends bytes.
     pub fn send(&mut self, text: &str) {
         self.0.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Says that nothing more will be sent, as a client does that leaves by FIN.
+    pub fn finish(&mut self) {
+        self.0.shutdown(Shutdown::Write).unwrap();
     }
 
     /// Reads until the other side closes.
