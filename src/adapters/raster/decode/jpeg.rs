@@ -57,7 +57,7 @@ fn cmyk(decompressor: Decompressor<'_>, source: &[u8], icc: Option<&[u8]>) -> Re
     if jpeg::has_adobe_marker(source) {
         inks.iter_mut().for_each(|ink| *ink = 255 - *ink);
     }
-    let samples = color::cmyk_to_srgb(inks, width, icc);
+    let samples = color::cmyk_to_srgb(&inks, width, icc);
     Ok(Pixels::Picture(Picture { width, height, layout: Layout::Rgb, samples: Samples::U8(samples) }))
 }
 
