@@ -38,3 +38,26 @@ pub struct RenderArgs {
     #[arg(short, long, value_name = "OUT")]
     pub output: PathBuf,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_do_not_contradict_each_other() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_file_may_be_named_before_and_after_the_command() {
+        for arguments in [["mortar", "--config", "a.toml", "check"], ["mortar", "check", "--config", "a.toml"]] {
+            let cli = Cli::try_parse_from(arguments).unwrap();
+            assert_eq!(cli.config.as_deref(), Some(Path::new("a.toml")));
+            assert!(matches!(cli.command, Some(Command::Check)));
+        }
+    }
+}

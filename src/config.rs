@@ -1,14 +1,22 @@
 //! The configuration: read once, validated into types, passed down in pieces.
 //!
-//! [`load`] reports every problem at once, each with its place. The default configuration is `config.toml` at the root
+//! [`load()`] reports every problem at once, each with its place. The default configuration is `config.toml` at the root
 //! of the repository, which explains every key; it is part of the program and used when no file is named.
 
 mod actors;
 mod bucket;
+mod expand;
 mod load;
 mod problems;
+mod read_buckets;
+mod read_presets;
+mod read_server;
+mod reader;
+mod sections;
 mod server;
 mod storage;
+mod summary;
+mod units;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +26,7 @@ pub use actors::{
     TransformActorConfig,
 };
 pub use bucket::{AccessKey, BucketConfig};
-pub use load::{DEFAULT_CONFIG, load};
+pub use load::{DEFAULT_CONFIG, environment, load, parse};
 pub use problems::{Problem, Problems};
 pub use server::{
     CacheConfig, CacheKind, CorsConfig, HeaderRule, Listener, LockKind, LogFormat, Placeholder, ServerConfig,

@@ -43,8 +43,6 @@ pub struct StorageActorConfig {
 /// Bounds of the cache actor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheActorConfig {
-    /// Operations on the memory level at once; more are answered "miss".
-    pub memory_operations: usize,
     /// Operations on the level that instances share at once; more are answered "miss".
     pub shared_operations: usize,
     /// Limit of one operation on the shared level.
@@ -62,6 +60,8 @@ pub struct LockActorConfig {
     pub flights: usize,
     /// Requests that wait for one of them.
     pub waiters_per_key: usize,
+    /// Requests that are about to join a flight.
+    pub joins: usize,
     /// Limit of a flight, whoever waits for it.
     pub flight_timeout: Duration,
 }
@@ -76,8 +76,10 @@ pub struct TransformActorConfig {
     pub quarantine: Duration,
     /// Such requests remembered at most.
     pub quarantined_keys: usize,
-    /// Renders past their deadline that still run, at which the service is not ready. Already resolved: `0` in the file
-    /// means as many as may run.
+    /// A render that runs on for this long after its deadline counts as stuck.
+    pub stuck_after: Duration,
+    /// Stuck renders at which the service is not ready. Already resolved: `0` in the file means half of those that may
+    /// run, at least one.
     pub stuck: usize,
 }
 

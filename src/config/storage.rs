@@ -3,34 +3,28 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use serde::Deserialize;
+
+use crate::domain::PlanLimits;
 
 /// One storage of a bucket, as configured.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StorageConfig {
     /// What kind of store it is.
     pub kind: StorageKind,
     /// `local`, `local-meta`: the directory that holds one directory per container.
-    #[serde(default)]
     pub root_path: Option<PathBuf>,
     /// Put before every key.
-    #[serde(default)]
     pub path_prefix: String,
     /// Name of the container, where it is not the bucket's own name.
-    #[serde(default)]
     pub bucket: Option<String>,
     /// `http`: the origin, with the places `<container>` and `<item>`.
-    #[serde(default)]
     pub url: Option<String>,
     /// `http`: headers sent with every request.
-    #[serde(default)]
     pub headers: BTreeMap<String, String>,
 }
 
 /// The kinds of stores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StorageKind {
     /// Plain files.
     Local,
@@ -99,4 +93,11 @@ pub struct EncodingConfig {
     pub avif_speed: u8,
     /// PNG compression: 1 (fast) to 9 (small).
     pub png_compression: u8,
+}
+
+impl LimitsConfig {
+    /// Those that a URL can be checked against.
+    pub fn of_plans(&self) -> PlanLimits {
+        PlanLimits { operations: self.operations, output_side: self.output_side }
+    }
 }

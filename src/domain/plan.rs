@@ -27,18 +27,25 @@ pub struct Plan {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct Step {
     /// An explicit rotation. It replaces the EXIF orientation of the source; without it the EXIF orientation applies.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rotate: Option<Rotation>,
     /// Scaling without cutting (unless `fill`). Skipped when `crop` is set, which names its own size.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub resize: Option<Resize>,
     /// Cover and cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub crop: Option<Crop>,
     /// Cut a rectangle out of the picture as it is after `resize`. Skipped when `crop` is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub extract: Option<Extract>,
     /// Cut the largest box of the target's aspect ratio, a fifth of the spare height from the top, then scale.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub resize_crop_auto: Option<ResizeCropAuto>,
     /// Gaussian blur.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub blur: Option<Blur>,
     /// A picture laid over the result.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub watermark: Option<Watermark>,
     /// Drop the colours.
     pub grayscale: bool,
@@ -46,6 +53,7 @@ pub struct Step {
 
 /// Clockwise rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Rotation {
     /// Explicitly none: the EXIF orientation is applied.
     None,
@@ -64,8 +72,10 @@ pub enum Rotation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Resize {
     /// Width in pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub width: Option<NonZeroU32>,
     /// Height in pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub height: Option<NonZeroU32>,
     /// `mode: outbound`: fit inside width x height, keeping the aspect ratio; may enlarge.
     pub enlarge: bool,
@@ -79,8 +89,10 @@ pub struct Resize {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Crop {
     /// Width in pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub width: Option<NonZeroU32>,
     /// Height in pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub height: Option<NonZeroU32>,
     /// Which part stays.
     pub gravity: Gravity,
@@ -92,6 +104,7 @@ pub struct Crop {
 
 /// Which part of the picture a crop keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Gravity {
     /// The middle.
     Center,
@@ -116,8 +129,10 @@ pub struct Extract {
     /// Pixels from the left.
     pub left: u32,
     /// Width of the area in pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub width: Option<NonZeroU32>,
     /// Height of the area in pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub height: Option<NonZeroU32>,
 }
 
@@ -161,6 +176,7 @@ pub struct Position {
 
 /// 0, 1/3 or 2/3 of a side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Third {
     /// Top or left: 0.
     Start,
@@ -174,8 +190,10 @@ pub enum Third {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct Output {
     /// The format; `None` keeps the source's format where it can be written.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,
     /// 1 to 100; `None` takes the configured default of the format.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub quality: Option<Quality>,
     /// Progressive JPEG.
     pub interlace: bool,
@@ -201,6 +219,7 @@ impl Quality {
 
 /// A format that can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// Baseline or progressive JPEG.
     Jpeg,
@@ -275,5 +294,35 @@ impl Output {
             interlace: later.interlace || self.interlace,
             strip: later.strip || self.strip,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_explains_itself_without_what_it_does_not_do() {
+        let resize = Resize {
+            width: NonZeroU32::new(800),
+            height: None,
+            enlarge: false,
+            preserve_aspect_ratio: false,
+            fill: true,
+        };
+        let step = Step { rotate: Some(Rotation::ThreeQuarters), resize: Some(resize), ..Step::default() };
+        let output = Output { format: Some(Format::Webp), quality: Quality::new(80), ..Output::default() };
+        let plan = Plan { steps: vec![step], output };
+        let expected = json!({
+            "steps": [{
+                "rotate": "three-quarters",
+                "resize": { "width": 800, "enlarge": false, "preserve_aspect_ratio": false, "fill": true },
+                "grayscale": false,
+            }],
+            "output": { "format": "webp", "quality": 80, "interlace": false, "strip": false },
+        });
+        assert_eq!(serde_json::to_value(&plan).unwrap(), expected);
     }
 }

@@ -155,10 +155,8 @@ impl<'a> Link<'a> {
         limits: PlanLimits,
     ) -> Result<Option<Self>, Fault> {
         let Some(recipe) = query::recipe(query, limits)? else { return Ok(None) };
-        let parent = match &transform.parent_bucket {
-            Some(bucket) => path::join(bucket, key),
-            None => format!("/{}{key}", bucket.name()),
-        };
+        let parent_bucket = transform.parent_bucket.as_ref().unwrap_or(bucket.name());
+        let parent = format!("/{parent_bucket}{key}");
         Ok(Some(Self { bucket, transform, recipe: Cow::Owned(recipe), order: WriteOrder::Query, parent }))
     }
 

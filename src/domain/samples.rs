@@ -80,8 +80,7 @@ fn filters() -> impl Strategy<Value = (Option<Blur>, Option<Watermark>)> {
     (option::of(blur), option::of(watermark))
 }
 
-fn geometry()
--> impl Strategy<Value = (Option<Resize>, Option<Crop>, Option<Extract>, Option<ResizeCropAuto>, Option<Rotation>)> {
+fn geometry() -> impl Strategy<Value = Step> {
     let resize = (side(), side(), any::<(bool, bool, bool)>()).prop_map(|(width, height, flags)| {
         let (enlarge, preserve_aspect_ratio, fill) = flags;
         Resize { width, height, enlarge, preserve_aspect_ratio, fill }
@@ -105,7 +104,16 @@ fn geometry()
     });
     let rotation =
         prop_oneof![Just(Rotation::None), Just(Rotation::Quarter), Just(Rotation::Half), Just(Rotation::ThreeQuarters)];
-    (option::of(resize), option::of(crop), option::of(extract), option::of(auto), option::of(rotation))
+    (option::of(resize), option::of(crop), option::of(extract), option::of(auto), option::of(rotation)).prop_map(
+        |(resize, crop, extract, resize_crop_auto, rotate)| Step {
+            resize,
+            crop,
+            extract,
+            resize_crop_auto,
+            rotate,
+            ..Step::default()
+        },
+    )
 }
 
 fn output() -> impl Strategy<Value = Output> {
@@ -119,9 +127,31 @@ fn output() -> impl Strategy<Value = Output> {
 /// Any transform, of small numbers so that near misses are common.
 pub(super) fn any_recipe() -> impl Strategy<Value = Recipe> {
     (geometry(), filters(), any::<bool>(), output()).prop_map(|(geometry, filters, grayscale, output)| {
-        let (resize, crop, extract, resize_crop_auto, rotate) = geometry;
         let (blur, watermark) = filters;
-        let step = Step { rotate, resize, crop, extract, resize_crop_auto, blur, watermark, grayscale };
-        Recipe { step, output }
+        Recipe { step: Step { blur, watermark, grayscale, ..geometry }, output }
     })
+}
+
+/// The number of parts that [`with_part_of`] can exchange.
+pub(super) const PARTS: usize = 12;
+
+/// `one` with a single part of `other`.
+pub(super) fn with_part_of(one: &Recipe, other: &Recipe, part: usize) -> Recipe {
+    let mut mixed = one.clone();
+    let (step, output) = (other.step.clone(), other.output);
+    match part {
+        0 => mixed.step.rotate = step.rotate,
+        1 => mixed.step.resize = step.resize,
+        2 => mixed.step.crop = step.crop,
+        3 => mixed.step.extract = step.extract,
+        4 => mixed.step.resize_crop_auto = step.resize_crop_auto,
+        5 => mixed.step.blur = step.blur,
+        6 => mixed.step.watermark = step.watermark,
+        7 => mixed.step.grayscale = step.grayscale,
+        8 => mixed.output.format = output.format,
+        9 => mixed.output.quality = output.quality,
+        10 => mixed.output.interlace = output.interlace,
+        _ => mixed.output.strip = output.strip,
+    }
+    mixed
 }

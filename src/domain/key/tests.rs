@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::plan::{Blur, Quality, ResizeCropAuto};
 use crate::domain::query;
-use crate::domain::samples::{LIMITS, any_recipe, outbound, resize};
+use crate::domain::samples::{LIMITS, PARTS, any_recipe, outbound, resize, with_part_of};
 
 const MODES: [ResultKey; 2] = [ResultKey::Hash, ResultKey::HashParent];
 
@@ -150,6 +150,13 @@ proptest! {
         if one != other {
             prop_assert_ne!(&ones[0], &others[1]);
         }
+    }
+
+    #[test]
+    fn every_single_part_of_a_transform_is_in_the_key(one in any_recipe(), other in any_recipe(), part in 0..PARTS) {
+        let mixed = with_part_of(&one, &other, part);
+        prop_assert_eq!(one == mixed, transform_hash(&hop(&one, "/x")) == transform_hash(&hop(&mixed, "/x")));
+        prop_assert_eq!(one == mixed, transform_hash(&query_hop(&one, "/x")) == transform_hash(&query_hop(&mixed, "/x")));
     }
 
     #[test]

@@ -59,6 +59,15 @@ fn a_query_makes_a_result_of_the_asked_object() {
 }
 
 #[test]
+fn a_query_transforms_the_very_object_that_the_path_names() {
+    for parent_bucket in [None, Some("media")] {
+        let buckets = buckets([("media", Some(transform(Dialect::Query, ResultKey::HashParent, parent_bucket)))]);
+        let derived = resolve(&buckets, "/media//a//b.jpg", "width=5").unwrap().derived.unwrap();
+        assert_eq!(derived.root, location("media/basic", "/a//b.jpg"));
+    }
+}
+
+#[test]
 fn steps_of_nested_parents_stand_root_first_and_nothing_is_lost() {
     let resolved = resolve(&nested(), "/bucket/width/bucket/rotated/bucket/parent.jpg", "").unwrap();
     let derived = resolved.derived.unwrap();
