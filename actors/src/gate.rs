@@ -29,6 +29,8 @@ struct Inner {
     capacity: u32,
     max_waiting: usize,
     free: Arc<Semaphore>,
+    /// In steps of the unit. The semaphore cannot tell: it sets free steps aside for whoever waits for more of them.
+    held: AtomicU64,
     waiting: AtomicUsize,
     admitted: AtomicU64,
     refused: AtomicU64,
@@ -44,7 +46,8 @@ enum Unit {
 /// The right to do an amount of work. Dropping it gives the amount back.
 #[must_use = "dropping the permit gives it back"]
 pub struct Permit {
-    _held: OwnedSemaphorePermit,
+    gate: Arc<Inner>,
+    held: OwnedSemaphorePermit,
 }
 
 /// A gate at one moment. Amounts are pieces or bytes, as the gate counts.
@@ -89,6 +92,7 @@ impl Gate {
             capacity,
             max_waiting,
             free: Arc::new(Semaphore::new(steps)),
+            held: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             admitted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -135,8 +139,7 @@ impl Gate {
 
     /// What is held now, in pieces or bytes.
     pub fn held(&self) -> u64 {
-        let free = self.0.free.available_permits() as u64;
-        self.0.unit.amount(u64::from(self.0.capacity).saturating_sub(free))
+        self.0.unit.amount(self.0.held.load(Relaxed))
     }
 
     /// Whether the next piece or byte would be refused.
@@ -166,7 +169,8 @@ impl Gate {
 
     fn admit(&self, held: OwnedSemaphorePermit) -> Permit {
         self.0.admitted.fetch_add(1, Relaxed);
-        Permit { _held: held }
+        self.0.held.fetch_add(held.num_permits() as u64, Relaxed);
+        Permit { gate: Arc::clone(&self.0), held }
     }
 
     fn refuse(&self) -> Fault {
@@ -188,6 +192,12 @@ impl Unit {
             Self::One => steps,
             Self::Kibibyte => steps * 1024,
         }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.gate.held.fetch_sub(self.held.num_permits() as u64, Relaxed);
     }
 }
 
