@@ -70,33 +70,38 @@ pub struct GateStats {
 impl Gate {
     /// A gate that admits `capacity` pieces of work at once.
     pub fn counting(name: &'static str, capacity: usize) -> Self {
-        Self::new(name, Unit::One, u32::try_from(capacity).unwrap_or(u32::MAX), usize::MAX)
-    }
-
-    /// As [`Gate::counting`], with at most `max_waiting` requesters waiting in [`Gate::enter`]: the next one is
-    /// refused at once.
-    pub fn queueing(name: &'static str, capacity: usize, max_waiting: usize) -> Self {
-        Self::new(name, Unit::One, u32::try_from(capacity).unwrap_or(u32::MAX), max_waiting)
+        Self::new(name, Unit::One, u32::try_from(capacity).unwrap_or(u32::MAX))
     }
 
     /// A gate that admits `capacity` bytes at once, counted in steps of 1 KiB.
     pub fn bytes(name: &'static str, capacity: u64) -> Self {
-        Self::new(name, Unit::Kibibyte, Unit::Kibibyte.steps(capacity).unwrap_or(u32::MAX), usize::MAX)
+        Self::new(name, Unit::Kibibyte, Unit::Kibibyte.steps(capacity).unwrap_or(u32::MAX))
     }
 
-    fn new(name: &'static str, unit: Unit, capacity: u32, max_waiting: usize) -> Self {
+    fn new(name: &'static str, unit: Unit, capacity: u32) -> Self {
         let steps = usize::try_from(capacity).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Inner {
             name,
             unit,
             capacity,
-            max_waiting,
+            max_waiting: usize::MAX,
             free: Arc::new(Semaphore::new(steps)),
             held: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             admitted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         }))
+    }
+
+    /// Bounds the requesters that wait in [`Gate::enter`]; the next one is refused at once. Without a bound, whoever
+    /// enters must be bounded already.
+    ///
+    /// # Panics
+    /// When the gate is shared already.
+    #[must_use]
+    pub fn waiting_at_most(mut self, requesters: usize) -> Self {
+        Arc::get_mut(&mut self.0).expect("a gate is bounded before it is shared").max_waiting = requesters;
+        self
     }
 
     /// Enters at once or not at all.
@@ -266,7 +271,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_number_of_waiters_is_bounded() {
-        let gate = Gate::queueing("renders", 1, 1);
+        let gate = Gate::counting("renders", 1).waiting_at_most(1);
         let _held = gate.try_enter(1).unwrap();
         let (first, second) = tokio::join!(gate.enter(1, soon()), async {
             assert_eq!(gate.stats().waiting, 1);

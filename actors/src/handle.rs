@@ -81,6 +81,14 @@ impl<S: State> Door<S> {
     where
         S: Serve<M>,
     {
+        let answer = self.ask_twice(gate, message, deadline).await;
+        self.counting_absence(answer)
+    }
+
+    async fn ask_twice<M: Ask>(&self, gate: &Gate, message: M, deadline: Deadline) -> Result<M::Reply, Fault>
+    where
+        S: Serve<M>,
+    {
         let seen = *self.0.phase.borrow();
         let message = match self.deliver(gate, message, deadline).await? {
             Delivery::Answered(answer) => return answer,
@@ -102,7 +110,7 @@ impl<S: State> Door<S> {
         S: Serve<M>,
     {
         let (envelope, _answer) = Envelope::seal(self.enter(gate)?, message, deadline, &self.0.meter);
-        self.post(envelope)
+        self.counting_absence(self.post(envelope))
     }
 
     async fn deliver<M: Ask>(&self, gate: &Gate, message: M, deadline: Deadline) -> Result<Delivery<M>, Fault>
@@ -154,8 +162,15 @@ impl<S: State> Door<S> {
         }
     }
 
+    fn counting_absence<T>(&self, answer: Result<T, Fault>) -> Result<T, Fault> {
+        answer.inspect_err(|fault| {
+            if fault.kind() == FaultKind::Restarting {
+                self.0.meter.refused();
+            }
+        })
+    }
+
     fn restarting(&self) -> Fault {
-        self.0.meter.refused();
         Fault::new(FaultKind::Restarting, format!("the {} is being restarted", self.0.name))
             .retry_after(REBUILD_PATIENCE)
     }

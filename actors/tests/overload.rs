@@ -1,5 +1,7 @@
 //! Bounds hold, whatever actix does: what does not fit is refused at once, with a type.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Panics are survived: an answer for the caller, fresh state, a counter, a budget.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Renders are admitted by count and memory, stop when nobody waits, and survive their own panics.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::time::Duration;
 
 use actix::Arbiter;
