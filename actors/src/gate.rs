@@ -230,6 +230,8 @@ impl Drop for Place<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn soon() -> Deadline {
@@ -281,5 +283,33 @@ mod tests {
         });
         assert!(first.is_err() && second.is_err());
         assert_eq!(gate.stats().waiting, 0);
+    }
+
+    proptest! {
+        /// Whatever enters and leaves: the capacity is never exceeded, and refused only for want of room.
+        #[test]
+        fn what_is_held_is_what_was_admitted_and_not_yet_given_back(amounts in prop::collection::vec(0_u64..40, 1..100)) {
+            let gate = Gate::counting("pieces", 100);
+            let mut held = std::collections::VecDeque::new();
+            let mut sum = 0;
+            for amount in amounts {
+                match gate.try_enter(amount) {
+                    Ok(permit) => {
+                        held.push_back((amount, permit));
+                        sum += amount;
+                    }
+                    Err(_) => {
+                        prop_assert!(sum + amount > 100);
+                        let (oldest, permit) = held.pop_front().expect("a full gate is held by someone");
+                        drop(permit);
+                        sum -= oldest;
+                    }
+                }
+                prop_assert!(sum <= 100);
+                prop_assert_eq!(gate.held(), sum);
+            }
+            drop(held);
+            prop_assert_eq!(gate.held(), 0);
+        }
     }
 }

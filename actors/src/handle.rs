@@ -71,7 +71,7 @@ impl<S: State> Door<S> {
     /// Asks the actor: a permit from `gate` or a refusal at once, then the answer by the deadline or a time-out.
     ///
     /// Dropping the future abandons the ask: a message that was not begun is freed at once and never begun, and work
-    /// under way learns it through its [`Ticket`].
+    /// under way learns it through its [`Ticket`](crate::Ticket).
     ///
     /// # Errors
     /// `Overloaded` when the gate is full; `Restarting` when the actor was being rebuilt and did not come back in time,
