@@ -4,11 +4,10 @@
 use std::fs;
 use std::sync::LazyLock;
 
-use futures::TryStreamExt;
 use libfuzzer_sys::fuzz_target;
 use mortar::adapters::{Layout, LocalStore};
+use mortar_actors::ObjectKey;
 use mortar_actors::storage::Store;
-use mortar_actors::{Body, ObjectKey};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -32,10 +31,7 @@ fuzz_target!(|file: &[u8]| {
     fs::write(root.path().join("bucket/object"), file).expect("there is room for a small file");
     let (meta, body) = runtime.block_on(async {
         let fetched = store.fetch(&ObjectKey::new("object"), None).await.expect("every file is an object");
-        let body = match fetched.body {
-            Body::Bytes(bytes) => bytes.to_vec(),
-            Body::Stream(chunks) => chunks.try_collect::<Vec<_>>().await.expect("the file is whole").concat(),
-        };
+        let body = fetched.body.collect(file.len() as u64).await.expect("the file is whole");
         (fetched.meta, body)
     });
     assert!(file.ends_with(&body), "the content is not the end of the file");
