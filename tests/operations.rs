@@ -430,6 +430,42 @@ fn a_watermark_comes_from_an_allowed_host_and_is_fetched_once() {
 }
 
 #[test]
+fn many_pictures_that_need_one_watermark_at_once_cost_one_fetch() {
+    let origin = Origin::of(&plain_png(10, 10, [255, 255, 255, 255]));
+    origin.hold();
+    let more = "[origins]\nallow_networks = [\"127.0.0.0/8\"]\n[watermarks]\nallowed_hosts = [\"127.0.0.1\"]\n";
+    let mortar = Mortar::with("", more);
+    mortar.put("base.png", &plain_png(90, 90, [0, 0, 0, 255]));
+    let image = format!("image=http://{}/logo.png&position=top-left&opacity=1", origin.address);
+    let path = |width: u32| format!("/media/base.png?operation=resize&width={width}&operation=watermark&{image}");
+    let requests: Vec<_> = (50..60).map(|width| mortar.get_meanwhile(&path(width))).collect();
+    harness::wait_for("all to wait", || (mortar.detail("lock")["live"] == 10).then_some(()));
+    origin.wait_for_requests(1);
+    origin.release();
+    for request in requests {
+        assert_eq!(request.join().unwrap().picture().get_pixel(5, 5).0, [255, 255, 255, 255]);
+    }
+    assert_eq!(origin.asked().len(), 1);
+}
+
+#[test]
+fn a_watermark_that_could_not_be_fetched_is_tried_again() {
+    let logo = plain_png(10, 10, [255, 255, 255, 255]);
+    let asked_before = std::sync::atomic::AtomicBool::new(false);
+    let origin = Origin::start(move |_| {
+        let again = asked_before.swap(true, std::sync::atomic::Ordering::Relaxed);
+        if again { Reply::ok(&logo) } else { Reply::status(500) }
+    });
+    let more = "[origins]\nallow_networks = [\"127.0.0.0/8\"]\n[watermarks]\nallowed_hosts = [\"127.0.0.1\"]\n";
+    let mortar = Mortar::with("", more);
+    mortar.put("base.png", &plain_png(90, 90, [0, 0, 0, 255]));
+    let image = format!("image=http://{}/logo.png&position=top-left&opacity=1", origin.address);
+    let path = format!("/media/base.png?operation=watermark&{image}");
+    assert_eq!(mortar.get(&path).status, 502);
+    assert_eq!(mortar.get(&path).picture().get_pixel(5, 5).0, [255, 255, 255, 255]);
+}
+
+#[test]
 fn a_watermark_that_is_missing_or_broken_is_told_as_such() {
     let mortar = Mortar::start();
     mortar.put("base.png", &plain_png(90, 90, [0, 0, 0, 255]));
