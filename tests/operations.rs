@@ -283,15 +283,15 @@ fn an_animation_keeps_its_frames_and_their_times() {
     let small = mortar.get("/media/film.gif?width=40");
     assert_eq!(small.header("content-type"), "image/gif");
     let decoder = image::codecs::gif::GifDecoder::new(std::io::Cursor::new(&small.body)).unwrap();
-    expect_film(decoder.into_frames().collect_frames().unwrap(), &colours, "gif");
+    expect_film(&decoder.into_frames().collect_frames().unwrap(), &colours, "gif");
     let webp = mortar.get("/media/film.gif?width=40&format=webp");
     let decoder = image::codecs::webp::WebPDecoder::new(std::io::Cursor::new(&webp.body)).unwrap();
-    expect_film(decoder.into_frames().collect_frames().unwrap(), &colours, "webp");
+    expect_film(&decoder.into_frames().collect_frames().unwrap(), &colours, "webp");
     let still = mortar.get("/media/film.gif?width=40&format=jpeg").picture();
     assert!(still.get_pixel(20, 10)[0] > 150, "a format without frames shows the first");
 }
 
-fn expect_film(frames: Vec<image::Frame>, colours: &[[u8; 3]], what: &str) {
+fn expect_film(frames: &[image::Frame], colours: &[[u8; 3]], what: &str) {
     assert_eq!(frames.len(), colours.len(), "{what}");
     for (frame, colour) in frames.iter().zip(colours) {
         assert_eq!(frame.buffer().dimensions(), (40, 20), "{what}");
