@@ -1,5 +1,7 @@
 //! Where an answer comes from: memory, the store of results, a render; and how long and how much each keeps.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+
 mod harness;
 
 use harness::{Mortar, drawn_jpeg, files_below};
