@@ -103,3 +103,29 @@ fn a_render_that_is_not_finished_leaves_no_file() {
     mortar.wait_until_idle();
     assert!(files_below(&mortar.root().join("results")).is_empty());
 }
+
+#[test]
+fn a_result_larger_than_any_original_may_be_is_served_again() {
+    let mortar = start("[limits]\nsource_bytes = \"64KiB\"\n");
+    let path = "/media/a.jpg?width=800&format=png";
+    let first = mortar.get(path);
+    assert!(first.status == 200 && first.body.len() > 64 << 10, "{} bytes", first.body.len());
+    mortar.wait_until_stored(1);
+    let mortar = mortar.restart();
+    let again = mortar.get(path);
+    assert_eq!((again.status, again.body == first.body), (200, true));
+}
+
+#[test]
+fn a_result_whose_key_is_longer_than_a_file_name_may_be_is_answered_all_the_same() {
+    let mortar = start("");
+    // The key of a result has the whole path of its original in one segment.
+    let (first, second) = ("a".repeat(200), "b".repeat(200));
+    mortar.put(&format!("{first}/{second}/c.jpg"), &drawn_jpeg(400, 320));
+    let path = format!("/media/{first}/{second}/c.jpg?width=100");
+    for _ in 0..2 {
+        assert_eq!(mortar.get(&path).picture().dimensions(), (100, 80));
+    }
+    let mortar = mortar.restart();
+    assert_eq!(mortar.get(&path).picture().dimensions(), (100, 80));
+}
