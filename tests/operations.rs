@@ -342,6 +342,100 @@ fn sources_of_other_formats_are_understood() {
 }
 
 #[test]
+fn every_kind_of_sample_is_understood() {
+    let mortar = Mortar::start();
+    let base = DynamicImage::ImageRgb8(drawn(160, 96));
+    for (name, picture) in [
+        ("gray", DynamicImage::ImageLuma8(base.to_luma8())),
+        ("gray-alpha", DynamicImage::ImageLumaA8(base.to_luma_alpha8())),
+        ("gray-16", DynamicImage::ImageLuma16(base.to_luma16())),
+        ("gray-alpha-16", DynamicImage::ImageLumaA16(base.to_luma_alpha16())),
+        ("rgb", base.clone()),
+        ("rgba", DynamicImage::ImageRgba8(base.to_rgba8())),
+        ("rgb-16", DynamicImage::ImageRgb16(base.to_rgb16())),
+        ("rgba-16", DynamicImage::ImageRgba16(base.to_rgba16())),
+    ] {
+        mortar.put(name, &png(&picture));
+        let expected = picture.to_rgba8();
+        let small = imageops::resize(&expected, 80, 48, FilterType::Lanczos3);
+        for format in ["png", "jpeg", "webp"] {
+            let same = mortar.get(&format!("/media/{name}?quality=95&format={format}")).picture();
+            expect_close(&same, &expected, if format == "png" { 0.5 } else { 4.0 }, &format!("{name} {format}"));
+            let shown = mortar.get(&format!("/media/{name}?width=80&quality=95&format={format}")).picture();
+            expect_close(&shown, &small, 5.0, &format!("small {name} {format}"));
+        }
+    }
+}
+
+#[test]
+fn pictures_of_one_pixel_in_a_row_go_through_everything() {
+    let mortar = Mortar::start();
+    for (width, height) in [(1, 1), (1, 40), (40, 1), (2, 3)] {
+        let name = format!("{width}x{height}.png");
+        mortar.put(&name, &png(&drawn(width, height).into()));
+        mortar.put(&format!("{width}x{height}.jpg"), &drawn_jpeg(width, height));
+        for query in [
+            "width=1",
+            "width=50",
+            "height=50",
+            "width=50&height=50",
+            "operation=crop&width=50&height=50",
+            "operation=crop&width=1&height=1&gravity=south",
+            "operation=resizeCropAuto&width=20&height=10",
+            "operation=extract&top=0&left=0&areaWith=1&areaHeight=1",
+            "operation=rotate&angle=90",
+            "operation=blur&sigma=50",
+            "operation=rotate&operation=resize&operation=blur&angle=270&width=7&sigma=0.3&grayscale=1",
+        ] {
+            for (name, format) in
+                [(&name, "png"), (&name.replace("png", "jpg"), "jpeg"), (&name, "avif"), (&name, "webp")]
+            {
+                let answer = mortar.get(&format!("/media/{name}?{query}&format={format}"));
+                assert_eq!(answer.status, 200, "{name}?{query}: {}", answer.text());
+            }
+        }
+    }
+    assert_eq!(mortar.actor("transform")["panics"], 0);
+}
+
+#[test]
+fn a_progressive_jpeg_and_an_animated_webp_are_sources_too() {
+    let presets = "[buckets.media.transform.presets.progressive.filters]\ninterlace = true\n";
+    let mortar = Mortar::with("", presets);
+    mortar.put("photo.jpg", &drawn_jpeg(160, 96));
+    let progressive = mortar.get("/media/progressive/photo.jpg").body;
+    assert!(has_segment(&progressive, 0xC2));
+    mortar.put("progressive.jpg", &progressive);
+    let shown = mortar.get("/media/progressive.jpg?format=png").picture();
+    expect_close(&shown, &reference(160, 96), 4.0, "progressive");
+    mortar.put("film.gif", &gif(80, 40, &[[200, 0, 0], [0, 200, 0], [0, 0, 200]]));
+    mortar.put("film.webp", &mortar.get("/media/film.gif?format=webp").body);
+    let film = mortar.get("/media/film.webp?width=40&format=gif");
+    let decoder = image::codecs::gif::GifDecoder::new(std::io::Cursor::new(&film.body)).unwrap();
+    expect_film(
+        &decoder.into_frames().collect_frames().unwrap(),
+        &[[200, 0, 0], [0, 200, 0], [0, 0, 200]],
+        "gif of webp",
+    );
+}
+
+#[test]
+fn a_broken_exif_segment_is_no_reason_to_refuse_a_picture() {
+    let mortar = Mortar::start();
+    let jpeg = drawn_jpeg(160, 96);
+    for (name, content) in [
+        ("empty", b"Exif\0\0".as_slice()),
+        ("nonsense", b"Exif\0\0MM\0*\xFF\xFF\xFF\xFF"),
+        ("orientation", &with_orientation(&jpeg, 99)[6..40]),
+        ("profile", b"ICC_PROFILE\0\x01\x01 no profile"),
+    ] {
+        let marker = if name == "profile" { 0xE2 } else { 0xE1 };
+        mortar.put(name, &with_segment(&jpeg, marker, content));
+        assert_eq!(mortar.get(&format!("/media/{name}?width=80")).picture().dimensions(), (80, 48), "{name}");
+    }
+}
+
+#[test]
 fn quality_buys_bytes() {
     let mortar = Mortar::start();
     mortar.put("photo.jpg", &drawn_jpeg(640, 400));
