@@ -22,6 +22,9 @@ use ureq::http::Request;
 /// How long anything may take that a test waits for.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The program under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_mortar");
+
 /// A configuration with every limit at its default, one bucket `media` on disk, and room for more in `{more}`. In what is
 /// put there, `{root}` stands for the directory of all data.
 const CONFIG: &str = r#"
@@ -105,8 +108,9 @@ impl Mortar {
         Self::run(directory, config)
     }
 
+    /// Starts on a directory with a configuration in it.
     fn run(directory: Arc<TempDir>, config: PathBuf) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mortar"))
+        let mut child = Command::new(PROGRAM)
             .arg("--config")
             .arg(&config)
             .current_dir(directory.path())
@@ -215,8 +219,13 @@ impl Mortar {
 
     /// Sends SIGTERM.
     pub fn ask_to_stop(&self) {
-        let asked = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        assert!(asked.success());
+        self.signal("TERM");
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
     }
 
     /// Sends SIGTERM and waits for the end.

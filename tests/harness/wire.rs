@@ -48,6 +48,15 @@ impl Wire {
         text.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok()).unwrap_or(0)
     }
 
+    /// Reads the head of one answer, with the empty line behind it, and nothing of its body.
+    pub fn head(&mut self) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.extend(self.read(1));
+        }
+        String::from_utf8(head).unwrap()
+    }
+
     /// Reads exactly so many bytes.
     pub fn read(&mut self, bytes: usize) -> Vec<u8> {
         let mut answer = vec![0; bytes];
