@@ -283,15 +283,15 @@ fn an_animation_keeps_its_frames_and_their_times() {
     let small = mortar.get("/media/film.gif?width=40");
     assert_eq!(small.header("content-type"), "image/gif");
     let decoder = image::codecs::gif::GifDecoder::new(std::io::Cursor::new(&small.body)).unwrap();
-    expect_film(decoder.into_frames().collect_frames().unwrap(), &colours, "gif");
+    expect_film(&decoder.into_frames().collect_frames().unwrap(), &colours, "gif");
     let webp = mortar.get("/media/film.gif?width=40&format=webp");
     let decoder = image::codecs::webp::WebPDecoder::new(std::io::Cursor::new(&webp.body)).unwrap();
-    expect_film(decoder.into_frames().collect_frames().unwrap(), &colours, "webp");
+    expect_film(&decoder.into_frames().collect_frames().unwrap(), &colours, "webp");
     let still = mortar.get("/media/film.gif?width=40&format=jpeg").picture();
     assert!(still.get_pixel(20, 10)[0] > 150, "a format without frames shows the first");
 }
 
-fn expect_film(frames: Vec<image::Frame>, colours: &[[u8; 3]], what: &str) {
+fn expect_film(frames: &[image::Frame], colours: &[[u8; 3]], what: &str) {
     assert_eq!(frames.len(), colours.len(), "{what}");
     for (frame, colour) in frames.iter().zip(colours) {
         assert_eq!(frame.buffer().dimensions(), (40, 20), "{what}");
@@ -427,6 +427,42 @@ fn a_watermark_comes_from_an_allowed_host_and_is_fetched_once() {
     let stranger = mortar.get(&path(&origin.address.replace("127.0.0.1", "localhost"), "logo.png", 90));
     assert_eq!((stranger.status, stranger.error_code().as_str()), (403, "forbidden"));
     assert_eq!(origin.asked().len(), 2);
+}
+
+#[test]
+fn many_pictures_that_need_one_watermark_at_once_cost_one_fetch() {
+    let origin = Origin::of(&plain_png(10, 10, [255, 255, 255, 255]));
+    origin.hold();
+    let more = "[origins]\nallow_networks = [\"127.0.0.0/8\"]\n[watermarks]\nallowed_hosts = [\"127.0.0.1\"]\n";
+    let mortar = Mortar::with("", more);
+    mortar.put("base.png", &plain_png(90, 90, [0, 0, 0, 255]));
+    let image = format!("image=http://{}/logo.png&position=top-left&opacity=1", origin.address);
+    let path = |width: u32| format!("/media/base.png?operation=resize&width={width}&operation=watermark&{image}");
+    let requests: Vec<_> = (50..60).map(|width| mortar.get_meanwhile(&path(width))).collect();
+    harness::wait_for("all to wait", || (mortar.detail("lock")["live"] == 10).then_some(()));
+    origin.wait_for_requests(1);
+    origin.release();
+    for request in requests {
+        assert_eq!(request.join().unwrap().picture().get_pixel(5, 5).0, [255, 255, 255, 255]);
+    }
+    assert_eq!(origin.asked().len(), 1);
+}
+
+#[test]
+fn a_watermark_that_could_not_be_fetched_is_tried_again() {
+    let logo = plain_png(10, 10, [255, 255, 255, 255]);
+    let asked_before = std::sync::atomic::AtomicBool::new(false);
+    let origin = Origin::start(move |_| {
+        let again = asked_before.swap(true, std::sync::atomic::Ordering::Relaxed);
+        if again { Reply::ok(&logo) } else { Reply::status(500) }
+    });
+    let more = "[origins]\nallow_networks = [\"127.0.0.0/8\"]\n[watermarks]\nallowed_hosts = [\"127.0.0.1\"]\n";
+    let mortar = Mortar::with("", more);
+    mortar.put("base.png", &plain_png(90, 90, [0, 0, 0, 255]));
+    let image = format!("image=http://{}/logo.png&position=top-left&opacity=1", origin.address);
+    let path = format!("/media/base.png?operation=watermark&{image}");
+    assert_eq!(mortar.get(&path).status, 502);
+    assert_eq!(mortar.get(&path).picture().get_pixel(5, 5).0, [255, 255, 255, 255]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What a URL asks for: presets, queries and both; parents; where results are kept; and what no URL can reach.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+
 mod harness;
 
 use std::path::Path;
