@@ -66,7 +66,7 @@ pub(super) fn luma(frame: &Frame, signal: Signal) -> Samples {
 ///
 /// # Errors
 /// `Unprocessable` when the two are of different depths.
-pub(super) fn with_alpha(opaque: Picture, alpha: &Samples, premultiplied: bool) -> Result<Picture, Fault> {
+pub(super) fn with_alpha(opaque: &Picture, alpha: &Samples, premultiplied: bool) -> Result<Picture, Fault> {
     let channels = opaque.layout.channels();
     let samples = match (&opaque.samples, alpha) {
         (Samples::U8(colors), Samples::U8(alpha)) => Samples::U8(joined(colors, alpha, channels, premultiplied)),
@@ -76,7 +76,7 @@ pub(super) fn with_alpha(opaque: Picture, alpha: &Samples, premultiplied: bool) 
         }
     };
     let layout = if channels == 1 { Layout::GrayAlpha } else { Layout::Rgba };
-    Ok(Picture { layout, samples, ..opaque })
+    Ok(Picture { width: opaque.width, height: opaque.height, layout, samples })
 }
 
 fn joined<T: Copy + Into<u64> + TryFrom<u64>>(colors: &[T], alpha: &[T], channels: usize, divide: bool) -> Vec<T> {
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn premultiplied_colours_are_divided() {
         let opaque = Picture { width: 2, height: 1, layout: Layout::Gray, samples: Samples::U8(vec![50, 0]) };
-        let picture = with_alpha(opaque, &Samples::U8(vec![100, 0]), true).unwrap();
+        let picture = with_alpha(&opaque, &Samples::U8(vec![100, 0]), true).unwrap();
         assert_eq!(picture.samples, Samples::U8(vec![127, 100, 0, 0]));
         assert_eq!(picture.layout, Layout::GrayAlpha);
     }
