@@ -41,6 +41,7 @@ pub(crate) fn run(program: impl AsRef<OsStr>, arguments: &[&OsStr]) -> Used {
 }
 
 /// Runs a program and prints microseconds of CPU time and bytes of peak memory, unless it failed.
+#[expect(clippy::zombie_processes, reason = "it is waited for by wait4, which tells what it used")]
 pub(crate) fn measure(program: &str, arguments: &[String]) {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());

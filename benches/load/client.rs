@@ -106,12 +106,6 @@ impl Outcome {
         self.failed == 0 && self.statuses.keys().all(|status| *status == 200)
     }
 
-    /// The latency that this share of the answers does not exceed.
-    pub(crate) fn percentile(&self, share: f64) -> Duration {
-        let last = self.latencies.len().saturating_sub(1);
-        self.latencies.get((last as f64 * share).round() as usize).copied().unwrap_or_default()
-    }
-
     fn add(&mut self, other: Self) {
         self.latencies.extend(other.latencies);
         for (status, count) in other.statuses {

@@ -10,6 +10,7 @@ mod client;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use client::Load;
 use serde_json::Value;
@@ -30,7 +31,11 @@ fn main() -> ExitCode {
     say(&format!("{answered} answers in {seconds:.2} s: {:.0} a second", answered as f64 / seconds));
     say(&format!("{:.1} MB a second", outcome.bytes as f64 / seconds / 1e6));
     for share in [0.5, 0.9, 0.99, 1.0] {
-        say(&format!("  {:>3.0} % within {:.2} ms", share * 100.0, outcome.percentile(share).as_secs_f64() * 1e3));
+        say(&format!(
+            "  {:>3.0} % within {:.2} ms",
+            share * 100.0,
+            percentile(&outcome.latencies, share).as_secs_f64() * 1e3
+        ));
     }
     outcome.statuses.iter().for_each(|(status, count)| say(&format!("  status {status}: {count}")));
     if outcome.failed > 0 {
@@ -52,6 +57,12 @@ fn read(words: &[String]) -> Option<(Load, Option<SocketAddr>)> {
     };
     let internal = internal.first().map(|address| address.parse()).transpose().ok()?;
     Some((load, internal))
+}
+
+/// The latency that this share of the answers does not exceed.
+fn percentile(sorted: &[Duration], share: f64) -> Duration {
+    let last = sorted.len().saturating_sub(1);
+    sorted.get((last as f64 * share).round() as usize).copied().unwrap_or_default()
 }
 
 /// The resident memory that `/stats` tells, in bytes.
