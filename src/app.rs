@@ -1,18 +1,14 @@
 //! The assembly: the one place that knows every concrete type.
 
+mod settings;
+
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix_rt::Arbiter;
-use mortar_actors::cache::CacheSettings;
-use mortar_actors::lock::LockSettings;
-use mortar_actors::storage::StorageSettings;
-use mortar_actors::store_back::StoreBackSettings;
-use mortar_actors::transform::TransformSettings;
-use mortar_actors::{BreakerSettings, Deadline, Fault, SupervisionSettings, Tree, TreeBuilder};
+use mortar_actors::{Deadline, Fault, Tree, TreeBuilder};
 
 use crate::adapters::raster::engine::RasterEngine;
 use crate::adapters::{GuardedClient, Stores};
@@ -21,10 +17,10 @@ use crate::http::internal::Vitals;
 use crate::http::pictures::Pictures;
 use crate::http::stats::Traffic;
 use crate::http::{Cors, CorsSettings, Edge, EdgeSettings};
-use crate::pipeline::{OverlaySettings, Overlays, Pipeline, PipelineSettings, Placeholder};
+use crate::pipeline::{Overlays, Pipeline, PipelineSettings, Placeholder};
 use crate::process::Runtimes;
 use crate::respond::{DefaultHeaders, HeaderRule, HeaderRules};
-use crate::sample;
+use crate::{respond, sample};
 
 /// The running service without its listeners.
 pub struct App {
@@ -69,8 +65,19 @@ impl App {
     /// See [`StartError`]. What had been started is stopped.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
         let traffic = Traffic::default();
-        let edge = edge(config, &traffic)?;
+        let rules = header_rules(config)?;
         let bucket_headers = bucket_headers(config)?;
+        let lifetimes = bucket_headers.iter().filter_map(|(bucket, headers)| {
+            let lifetime = respond::shared_lifetime(headers, &rules)?;
+            Some((bucket.clone(), lifetime))
+        });
+        let numbers = PipelineSettings {
+            source_bytes: config.limits.source_bytes,
+            result_bytes: config.limits.source_bytes,
+            default_time_to_live: config.server.cache.default_time_to_live,
+            times_to_live: lifetimes.collect(),
+        };
+        let edge = edge(config, rules, &traffic)?;
         let client = Arc::new(GuardedClient::new(&config.origins));
         let placeholder = placeholder(config, &client).await?;
         let stores = stores(config);
@@ -82,8 +89,8 @@ impl App {
         let enrolled = runtimes.clone();
         arbiter.spawn_fn(move || enrolled.enrol_current());
 
-        let mut tree = Tree::builder(arbiter.handle()).supervision(supervision(config));
-        let pipeline = pipeline(config, &mut tree, stores, client, placeholder);
+        let mut tree = Tree::builder(arbiter.handle()).supervision(settings::supervision(config));
+        let pipeline = pipeline(config, numbers, &mut tree, stores, client, placeholder);
         let tree = Arc::new(tree.start().await?);
         let vitals = Vitals::new(Arc::clone(&tree), pipeline.storage.clone(), traffic, runtimes.clone());
         let pictures = Pictures {
@@ -126,30 +133,28 @@ impl App {
 
 fn pipeline(
     config: &Config,
+    numbers: PipelineSettings,
     tree: &mut TreeBuilder,
     stores: Stores,
     client: Arc<GuardedClient>,
     placeholder: Option<Placeholder>,
 ) -> Pipeline {
-    let storage = tree.storage(storage(config), Arc::new(stores));
-    let cache = tree.cache(cache(config), None);
-    let flights = tree.lock(lock(config), None);
+    let storage = tree.storage(settings::storage(config), Arc::new(stores));
+    let cache = tree.cache(settings::cache(config), None);
+    let flights = tree.lock(settings::lock(config), None);
     let (limits, encoding) = (config.limits.clone(), config.encoding.clone());
-    let transform = tree.transform(transform(config), move || RasterEngine::new(limits.clone(), encoding.clone()));
-    let store_back = tree.store_back(store_back(config), storage.clone());
+    let transform =
+        tree.transform(settings::transform(config), move || RasterEngine::new(limits.clone(), encoding.clone()));
+    let store_back = tree.store_back(settings::store_back(config), storage.clone());
     Pipeline {
-        overlays: Overlays::new(overlays(config), Arc::clone(&config.routes), client),
+        overlays: Overlays::new(settings::overlays(config), Arc::clone(&config.routes), client),
         storage,
         cache,
         flights,
         transform,
         store_back,
         placeholder,
-        settings: PipelineSettings {
-            source_bytes: config.limits.source_bytes,
-            result_bytes: config.limits.source_bytes,
-            time_to_live: config.server.cache.default_time_to_live,
-        },
+        settings: numbers,
     }
 }
 
@@ -186,7 +191,7 @@ async fn placeholder(config: &Config, client: &GuardedClient) -> Result<Option<P
     bytes.and_then(Placeholder::new).map(Some).map_err(StartError::Placeholder)
 }
 
-fn edge(config: &Config, traffic: &Traffic) -> Result<Edge, StartError> {
+fn header_rules(config: &Config) -> Result<HeaderRules, StartError> {
     let rules: Vec<_> = config
         .headers
         .iter()
@@ -196,6 +201,10 @@ fn edge(config: &Config, traffic: &Traffic) -> Result<Edge, StartError> {
             values: rule.values.clone(),
         })
         .collect();
+    HeaderRules::new(&rules).map_err(StartError::Headers)
+}
+
+fn edge(config: &Config, rules: HeaderRules, traffic: &Traffic) -> Result<Edge, StartError> {
     let cors = &config.server.cors;
     let cors = CorsSettings {
         allow_origins: if cors.enabled { cors.allow_origins.clone() } else { Vec::new() },
@@ -205,7 +214,7 @@ fn edge(config: &Config, traffic: &Traffic) -> Result<Edge, StartError> {
         max_age: cors.max_age,
     };
     Ok(Edge::new(EdgeSettings {
-        rules: HeaderRules::new(&rules).map_err(StartError::Headers)?,
+        rules,
         cors: Cors::new(&cors).map_err(StartError::Headers)?,
         access_log: config.server.access_logs,
         traffic: traffic.clone(),
@@ -227,87 +236,4 @@ fn stores(config: &Config) -> Stores {
         .map(|((bucket, name), storage)| ((bucket.clone(), name.clone()), storage.clone()))
         .collect();
     Stores::new(storages, config.origins.clone())
-}
-
-fn storage(config: &Config) -> StorageSettings {
-    let bounds = &config.actors.storage;
-    StorageSettings {
-        max_clients: bounds.clients,
-        client_idle: bounds.client_idle_timeout,
-        health_interval: bounds.health_interval,
-        health_timeout: bounds.health_timeout,
-        reads: bounds.reads,
-        writes: bounds.writes,
-        write_backs: bounds.write_backs,
-        buffered_bytes: bounds.bytes_in_flight,
-        breaker: BreakerSettings { failures: bounds.breaker_failures, cool_down: bounds.breaker_cooldown },
-    }
-}
-
-fn cache(config: &Config) -> CacheSettings {
-    let bounds = &config.actors.cache;
-    CacheSettings {
-        memory_bytes: config.server.cache.cache_size,
-        max_entry_bytes: config.server.cache.max_cache_item_size,
-        lookups: bounds.shared_operations,
-        writes: bounds.shared_operations,
-        shared_timeout: bounds.shared_timeout,
-        breaker: BreakerSettings { failures: bounds.breaker_failures, cool_down: bounds.breaker_cooldown },
-    }
-}
-
-fn lock(config: &Config) -> LockSettings {
-    let bounds = &config.actors.lock;
-    LockSettings {
-        joins: bounds.joins,
-        max_flights: bounds.flights,
-        max_waiters_per_key: bounds.waiters_per_key,
-        flight_timeout: bounds.flight_timeout,
-        ..LockSettings::default()
-    }
-}
-
-fn transform(config: &Config) -> TransformSettings {
-    let bounds = &config.actors.transform;
-    TransformSettings {
-        running: config.server.concurrent_image_processing,
-        queued: bounds.queued,
-        memory_bytes: config.limits.render_memory_bytes,
-        quarantine: bounds.quarantine,
-        quarantine_keys: bounds.quarantined_keys,
-        stuck_after: bounds.stuck_after,
-        max_stuck: bounds.stuck,
-    }
-}
-
-fn store_back(config: &Config) -> StoreBackSettings {
-    let bounds = &config.actors.store_back;
-    StoreBackSettings {
-        items: bounds.items,
-        bytes: bounds.bytes,
-        writers: config.actors.storage.write_backs,
-        write_timeout: bounds.write_timeout,
-    }
-}
-
-fn supervision(config: &Config) -> SupervisionSettings {
-    let bounds = &config.supervision;
-    SupervisionSettings {
-        backoff_first: bounds.backoff_min,
-        backoff_max: bounds.backoff_max,
-        budget: bounds.restarts as usize,
-        budget_period: bounds.restart_window,
-        jitter_seed: None,
-    }
-}
-
-fn overlays(config: &Config) -> OverlaySettings {
-    let watermarks = &config.watermarks;
-    OverlaySettings {
-        allowed_hosts: watermarks.allowed_hosts.clone(),
-        limits: config.limits.clone(),
-        items: NonZeroUsize::new(watermarks.cache_items).unwrap_or(NonZeroUsize::MIN),
-        cache_bytes: watermarks.cache_bytes,
-        time_to_live: watermarks.cache_time_to_live,
-    }
 }

@@ -71,7 +71,7 @@ impl<S: State> Door<S> {
     /// Asks the actor: a permit from `gate` or a refusal at once, then the answer by the deadline or a time-out.
     ///
     /// Dropping the future abandons the ask: a message that was not begun is freed at once and never begun, and work
-    /// under way learns it through its [`Ticket`].
+    /// under way learns it through its [`Ticket`](crate::Ticket).
     ///
     /// # Errors
     /// `Overloaded` when the gate is full; `Restarting` when the actor was being rebuilt and did not come back in time,
@@ -81,13 +81,23 @@ impl<S: State> Door<S> {
     where
         S: Serve<M>,
     {
+        let answer = self.ask_twice(gate, message, deadline).await;
+        self.counting_absence(answer)
+    }
+
+    async fn ask_twice<M: Ask>(&self, gate: &Gate, message: M, deadline: Deadline) -> Result<M::Reply, Fault>
+    where
+        S: Serve<M>,
+    {
         let seen = *self.0.phase.borrow();
-        let message = match self.deliver(gate, message, deadline).await? {
+        let message = match self.deliver(self.enter(gate)?, message, deadline).await? {
             Delivery::Answered(answer) => return answer,
             Delivery::Returned(message) => message,
         };
+        // Whoever waits for the rebuild is bounded by the gate as well.
+        let permit = self.enter(gate)?;
         self.rebuilt(seen, deadline).await?;
-        match self.deliver(gate, message, deadline).await? {
+        match self.deliver(permit, message, deadline).await? {
             Delivery::Answered(answer) => answer,
             Delivery::Returned(_) => Err(self.restarting()),
         }
@@ -102,19 +112,23 @@ impl<S: State> Door<S> {
         S: Serve<M>,
     {
         let (envelope, _answer) = Envelope::seal(self.enter(gate)?, message, deadline, &self.0.meter);
-        self.post(envelope)
+        self.counting_absence(self.post(envelope))
     }
 
-    async fn deliver<M: Ask>(&self, gate: &Gate, message: M, deadline: Deadline) -> Result<Delivery<M>, Fault>
+    async fn deliver<M: Ask>(&self, permit: Permit, message: M, deadline: Deadline) -> Result<Delivery<M>, Fault>
     where
         S: Serve<M>,
     {
-        let (envelope, answer) = Envelope::seal(self.enter(gate)?, message, deadline, &self.0.meter);
+        let (envelope, answer) = Envelope::seal(permit, message, deadline, &self.0.meter);
         let waiting = Waiting::on(&envelope);
-        if self.post(envelope).is_ok()
-            && let Ok(answer) = within(deadline, answer).await?
-        {
-            return Ok(Delivery::Answered(answer));
+        match self.post(envelope) {
+            Ok(()) => {
+                if let Ok(answer) = within(deadline, answer).await? {
+                    return Ok(Delivery::Answered(answer));
+                }
+            }
+            Err(fault) if fault.kind() == FaultKind::Restarting => {}
+            Err(fault) => return Err(fault),
         }
         match waiting.take_back() {
             Some(message) => Ok(Delivery::Returned(message)),
@@ -134,7 +148,7 @@ impl<S: State> Door<S> {
         let Some(address) = address.as_ref() else { return Err(self.restarting()) };
         address.try_send(envelope).map_err(|refusal| match refusal {
             SendError::Closed(_) => self.restarting(),
-            // The mailbox is larger than all gates together, so a full one means that the actor shares no gate with us.
+            // The mailbox is larger than all gates of the actor together, so this gate is not one of them.
             SendError::Full(_) => Fault::new(FaultKind::Overloaded, format!("the {} is overloaded", self.0.name)),
         })
     }
@@ -154,8 +168,15 @@ impl<S: State> Door<S> {
         }
     }
 
+    fn counting_absence<T>(&self, answer: Result<T, Fault>) -> Result<T, Fault> {
+        answer.inspect_err(|fault| {
+            if fault.kind() == FaultKind::Restarting {
+                self.0.meter.refused();
+            }
+        })
+    }
+
     fn restarting(&self) -> Fault {
-        self.0.meter.refused();
         Fault::new(FaultKind::Restarting, format!("the {} is being restarted", self.0.name))
             .retry_after(REBUILD_PATIENCE)
     }

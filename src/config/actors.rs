@@ -62,15 +62,13 @@ pub struct LockActorConfig {
     pub waiters_per_key: usize,
     /// Requests that are about to join a flight.
     pub joins: usize,
-    /// Limit of a flight, whoever waits for it.
-    pub flight_timeout: Duration,
 }
 
 /// Bounds of the transform actor. How many renders run is `server.concurrent_image_processing`, the memory they may
 /// take is `limits.render_memory_bytes`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransformActorConfig {
-    /// Renders that wait for a free slot. Already resolved: `0` in the file means twice those that run.
+    /// Renders that wait for a free slot. Already resolved: `0` in the file means 64 for each that runs.
     pub queued: usize,
     /// How long a request whose render panicked is refused.
     pub quarantine: Duration,
