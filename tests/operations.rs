@@ -387,11 +387,11 @@ fn pictures_of_one_pixel_in_a_row_go_through_everything() {
             "operation=blur&sigma=50",
             "operation=rotate&operation=resize&operation=blur&angle=270&width=7&sigma=0.3&grayscale=1",
         ] {
-            for (name, format) in
-                [(&name, "png"), (&name.replace("png", "jpg"), "jpeg"), (&name, "avif"), (&name, "webp")]
-            {
-                let answer = mortar.get(&format!("/media/{name}?{query}&format={format}"));
-                assert_eq!(answer.status, 200, "{name}?{query}: {}", answer.text());
+            for source in [&name, &name.replace("png", "jpg")] {
+                for format in ["png", "jpeg", "webp", "avif"] {
+                    let answer = mortar.get(&format!("/media/{source}?{query}&format={format}"));
+                    assert_eq!(answer.status, 200, "{source}?{query} as {format}: {}", answer.text());
+                }
             }
         }
     }

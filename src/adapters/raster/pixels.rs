@@ -130,8 +130,8 @@ impl Planes {
         if (cb.width, cb.height) != (cr.width, cr.height) {
             return None;
         }
-        // A side of one pixel stays one when it is halved, so several ways fit; those come first that every format takes.
-        [Subsampling::Full, Subsampling::Quarter, Subsampling::HalfWidth, Subsampling::HalfHeight]
+        // A side of one pixel stays one when it is halved, so several ways fit; the one that every format takes is first.
+        [Subsampling::Quarter, Subsampling::Full, Subsampling::HalfWidth, Subsampling::HalfHeight]
             .into_iter()
             .find(|way| way.chroma_size(self.width, self.height) == (cb.width, cb.height))
     }
