@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use lru::LruCache;
 use mortar_actors::storage::StorageHandle;
-use mortar_actors::{Deadline, Fault, FaultKind};
-use tokio::sync::{OnceCell, Semaphore};
+use mortar_actors::{Deadline, Fault, FaultKind, Gate, Permit};
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use url::Url;
 
@@ -17,9 +17,6 @@ use crate::adapters::raster::overlay::Overlay;
 use crate::config::LimitsConfig;
 use crate::domain::plan::Plan;
 use crate::domain::{Buckets, Location, resolve};
-
-/// Watermarks on their way from hosts at once. Each may take `limits.watermark_bytes` while it is.
-const FETCHES: usize = 32;
 
 /// What watermarks may be, and how many are kept.
 #[derive(Clone, Debug)]
@@ -30,7 +27,8 @@ pub struct OverlaySettings {
     pub limits: LimitsConfig,
     /// Most watermarks kept.
     pub items: NonZeroUsize,
-    /// Most bytes of kept watermarks, as fetched and as decoded pixels together.
+    /// Most bytes of kept watermarks, as fetched and as decoded pixels together. Half as much again, and room for four
+    /// of the largest at least, may be fetched or used besides.
     pub cache_bytes: u64,
     /// How long one is kept before it is fetched again.
     pub time_to_live: Duration,
@@ -41,14 +39,21 @@ pub struct Overlays {
     settings: OverlaySettings,
     buckets: Arc<Buckets>,
     client: Arc<GuardedClient>,
+    /// Bytes as fetched, of all that anybody fetches, keeps or uses. Those who wait are bounded by the flights.
+    admitted: Gate,
     // A plain mutex: it is held for a look-up, never across an await.
     kept: Mutex<LruCache<String, Slot>>,
-    fetches: Semaphore,
 }
 
 /// A watermark that is kept, or that one request fetches while others wait for it. A failure is told to those who
 /// waited, and to nobody after them; when the one who fetches leaves, the next one goes on.
 type Slot = Arc<OnceCell<Result<Kept, Fault>>>;
+
+/// Bytes that own the permit they were admitted by, until the last use of the watermark is over.
+struct Admitted {
+    bytes: Bytes,
+    _permit: Permit,
+}
 
 #[derive(Debug)]
 struct Kept {
@@ -59,15 +64,18 @@ struct Kept {
 impl Overlays {
     /// An empty set of watermarks.
     pub fn new(settings: OverlaySettings, buckets: Arc<Buckets>, client: Arc<GuardedClient>) -> Self {
+        const LARGEST_BESIDES: u64 = 4;
         let kept = Mutex::new(LruCache::new(settings.items));
-        Self { settings, buckets, client, kept, fetches: Semaphore::new(FETCHES) }
+        let besides = (settings.cache_bytes / 2).max(LARGEST_BESIDES * settings.limits.watermark_bytes);
+        let admitted = Gate::bytes("bytes of watermarks", settings.cache_bytes.saturating_add(besides));
+        Self { settings, buckets, client, admitted, kept }
     }
 
     /// The watermarks of a plan, one for each step that has one, in the order of the steps.
     ///
     /// # Errors
-    /// `Forbidden` for a host that is not allowed, `Invalid` for an address that names no picture, `TooLarge`, and
-    /// whatever the store or origin reported.
+    /// `Forbidden` for a host that is not allowed, `Invalid` for an address that names no picture, `TooLarge`,
+    /// `Overloaded` when too many bytes of watermarks are in use, and whatever the store or origin reported.
     pub async fn for_plan(
         &self,
         storage: &StorageHandle,
@@ -95,12 +103,20 @@ impl Overlays {
     }
 
     async fn fetch(&self, storage: &StorageHandle, image: &str, deadline: Deadline) -> Result<Kept, Fault> {
+        let bytes = self.read(storage, image, deadline).await?;
+        let overlay = Arc::new(Overlay::new(bytes, &self.settings.limits)?);
+        Ok(Kept { overlay, fetched: Instant::now() })
+    }
+
+    /// Reads a watermark, admitted as the largest that it may be until it is known how large it is.
+    async fn read(&self, storage: &StorageHandle, image: &str, deadline: Deadline) -> Result<Bytes, Fault> {
+        let mut permit = self.admitted.enter(self.settings.limits.watermark_bytes, deadline).await?;
         let bytes = match image.strip_prefix('/') {
             Some(_) => self.read_from_bucket(storage, image, deadline).await?,
             None => self.fetch_from_host(image, deadline).await?,
         };
-        let overlay = Arc::new(Overlay::new(bytes, &self.settings.limits)?);
-        Ok(Kept { overlay, fetched: Instant::now() })
+        permit.shrink_to(bytes.len() as u64);
+        Ok(Bytes::from_owner(Admitted { bytes, _permit: permit }))
     }
 
     async fn read_from_bucket(&self, storage: &StorageHandle, path: &str, deadline: Deadline) -> Result<Bytes, Fault> {
@@ -122,7 +138,6 @@ impl Overlays {
             url.host_str().is_some_and(|host| self.settings.allowed_hosts.iter().any(|allowed| allowed == host))
         };
         let limit = self.settings.limits.watermark_bytes;
-        let _turn = self.fetches.acquire().await.expect("the semaphore is never closed");
         self.client.fetch_url(&url, limit, deadline, &allowed).await?.body.collect(limit).await
     }
 
@@ -155,11 +170,19 @@ impl Overlays {
     }
 }
 
+impl AsRef<[u8]> for Admitted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// The requester learns that it was the watermark; a missing one is not a missing picture.
 fn blame_the_watermark(fault: Fault) -> Fault {
     let kind = match fault.kind() {
         FaultKind::NotFound => FaultKind::Invalid,
         kind => kind,
     };
-    Fault::new(kind, format!("watermark: {}", fault.message())).caused_by(fault)
+    let wait = fault.wait_before_retry();
+    let blamed = Fault::new(kind, format!("watermark: {}", fault.message())).caused_by(fault);
+    wait.into_iter().fold(blamed, Fault::retry_after)
 }
