@@ -36,7 +36,7 @@ struct Task {
     target: f64,
 }
 
-/// libvips' AVIF effort is its fastest useful one; its default takes six times as long.
+/// libvips' AVIF effort is its fastest useful one; its default takes several times as long.
 const TASKS: [Task; 4] = [
     Task { name: "JPEG to JPEG", from_png: false, extension: "jpg", format: "jpeg", options: "[Q=80]", target: 0.65 },
     Task { name: "JPEG to WebP", from_png: false, extension: "webp", format: "webp", options: "[Q=80]", target: 0.75 },
