@@ -14,7 +14,7 @@ const DIRECTORY: &str = "MORTAR_BENCH_PICTURES";
 /// What counts as about twelve megapixels.
 const PIXELS: std::ops::Range<u64> = 11_000_000..13_000_000;
 
-/// A JPEG of about twelve megapixels.
+/// A JPEG of about twelve megapixels, without metadata.
 #[derive(Clone, Debug)]
 pub(crate) struct Photograph {
     /// For the report.
@@ -87,7 +87,27 @@ fn photograph_at(path: &Path) -> Option<Photograph> {
         && header.orientation == Orientation::Upright
         && PIXELS.contains(&(u64::from(header.width) * u64::from(header.height)));
     let name = path.file_stem()?.to_string_lossy().into_owned();
-    fits.then_some(Photograph { name, jpeg })
+    fits.then(|| Photograph { name, jpeg: without_metadata(&jpeg) })
+}
+
+/// The same picture without EXIF, profiles and comments, which both sides of a comparison treat differently.
+fn without_metadata(jpeg: &[u8]) -> Vec<u8> {
+    const START_OF_SCAN: u8 = 0xDA;
+    const COMMENT: u8 = 0xFE;
+    let (start, mut rest) = jpeg.split_at(2);
+    let mut bare = start.to_vec();
+    while let [0xFF, marker, high, low, ..] = *rest
+        && marker != START_OF_SCAN
+    {
+        let length = 2 + usize::from(u16::from_be_bytes([high, low]));
+        let Some((segment, tail)) = rest.split_at_checked(length) else { break };
+        if !matches!(marker, 0xE1..=0xED | COMMENT) {
+            bare.extend_from_slice(segment);
+        }
+        rest = tail;
+    }
+    bare.extend_from_slice(rest);
+    bare
 }
 
 /// Gradients, rings, edges and grain, so that codecs have about as much to do as with a photograph.

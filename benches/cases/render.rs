@@ -51,7 +51,7 @@ pub(super) fn run() {
 
 fn compare(config: &Config, name: &str, source: &Bytes, output: &str, bare: impl Fn(&[u8]) -> Vec<u8>) {
     let engine = RasterEngine::new(config.limits.clone(), config.encoding.clone());
-    let job = job(config, source, &format!("width={}&strip=true&{output}", bare::WIDTH));
+    let job = job(config, source, &format!("width={}&{output}", bare::WIDTH));
     let ours = || render(&engine, job.clone());
     let (bytes, bare_bytes) = (ours().body.len(), bare(source).len());
     let name = format!("{name}, {bytes}/{bare_bytes} B");

@@ -15,23 +15,21 @@ pub(crate) use clock::{Clock, child_cpu};
 
 /// The middle of many values, and how far most of them lie from it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Spread {
-    /// The median.
-    pub(crate) median: f64,
+struct Spread {
+    median: f64,
     /// The 10th percentile.
-    pub(crate) low: f64,
+    low: f64,
     /// The 90th percentile.
-    pub(crate) high: f64,
+    high: f64,
 }
 
 /// What one comparison came to.
-#[derive(Clone, Debug)]
-pub(crate) struct Comparison {
+struct Comparison {
     name: String,
     clock: Clock,
     target: Option<f64>,
     /// Ours divided by the other's, pair by pair.
-    pub(crate) ratio: Spread,
+    ratio: Spread,
     ours: Duration,
     other: Duration,
 }
@@ -63,17 +61,13 @@ impl Pair {
     }
 
     /// Lets both sides take turns, measured by the clock, and prints the outcome.
-    pub(crate) fn run<T, U>(self, mut ours: impl FnMut() -> T, mut other: impl FnMut() -> U) -> Comparison {
+    pub(crate) fn run<T, U>(self, mut ours: impl FnMut() -> T, mut other: impl FnMut() -> U) {
         let (clock, units) = (self.clock, self.units);
-        self.run_measured(|| clock.time(&mut ours) / units, || clock.time(&mut other) / units)
+        self.run_measured(|| clock.time(&mut ours) / units, || clock.time(&mut other) / units);
     }
 
     /// As [`Pair::run`] for sides that measure themselves. Each turn gives the cost of one unit of its work.
-    pub(crate) fn run_measured(
-        self,
-        mut ours: impl FnMut() -> Duration,
-        mut other: impl FnMut() -> Duration,
-    ) -> Comparison {
+    pub(crate) fn run_measured(self, mut ours: impl FnMut() -> Duration, mut other: impl FnMut() -> Duration) {
         ours();
         other();
         let (mut costs, mut other_costs) = (Vec::new(), Vec::new());
@@ -97,13 +91,12 @@ impl Pair {
             target: self.target,
         };
         say(&comparison.to_string());
-        comparison
     }
 }
 
 impl Spread {
     /// The spread of some values, of which there must be one at least.
-    pub(crate) fn of(mut values: Vec<f64>) -> Self {
+    fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
         let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
         Self { median: at(0.5), low: at(0.1), high: at(0.9) }
