@@ -73,7 +73,7 @@ impl App {
         });
         let numbers = PipelineSettings {
             source_bytes: config.limits.source_bytes,
-            result_bytes: config.limits.source_bytes,
+            result_bytes: result_bytes(config),
             default_time_to_live: config.server.cache.default_time_to_live,
             times_to_live: lifetimes.collect(),
         };
@@ -156,6 +156,13 @@ fn pipeline(
         placeholder,
         settings: numbers,
     }
+}
+
+/// A result that was rendered can be read back: no format takes more than the samples, four of 16 bits for a pixel.
+fn result_bytes(config: &Config) -> u64 {
+    const BYTES_PER_PIXEL: u64 = 8;
+    let largest = config.limits.output_pixels.saturating_mul(BYTES_PER_PIXEL).max(config.limits.source_bytes);
+    largest.min(config.actors.storage.bytes_in_flight)
 }
 
 /// Everything that the gates admit at once, each with a thread, and a check of every store client besides: nothing queues

@@ -1,5 +1,7 @@
 //! Errors as clients meet them: the right status, one JSON shape, the headers that help, and no word of the inside.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+
 mod harness;
 
 use harness::origin::{ALLOW_LOOPBACK, Origin, Reply, remote_bucket};

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use lru::LruCache;
 use mortar_actors::storage::StorageHandle;
 use mortar_actors::{Deadline, Fault, FaultKind, Gate, Permit};
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use url::Url;
 
@@ -41,8 +42,12 @@ pub struct Overlays {
     /// Bytes as fetched, of all that anybody fetches, keeps or uses. Those who wait are bounded by the flights.
     admitted: Gate,
     // A plain mutex: it is held for a look-up, never across an await.
-    kept: Mutex<LruCache<String, Kept>>,
+    kept: Mutex<LruCache<String, Slot>>,
 }
+
+/// A watermark that is kept, or that one request fetches while others wait for it. A failure is told to those who
+/// waited, and to nobody after them; when the one who fetches leaves, the next one goes on.
+type Slot = Arc<OnceCell<Result<Kept, Fault>>>;
 
 /// Bytes that own the permit they were admitted by, until the last use of the watermark is over.
 struct Admitted {
@@ -50,7 +55,7 @@ struct Admitted {
     _permit: Permit,
 }
 
-#[derive(Clone)]
+#[derive(Debug)]
 struct Kept {
     overlay: Arc<Overlay>,
     fetched: Instant,
@@ -85,15 +90,22 @@ impl Overlays {
     }
 
     async fn overlay(&self, storage: &StorageHandle, image: &str, deadline: Deadline) -> Result<Arc<Overlay>, Fault> {
-        if let Some(kept) = self.fresh(image) {
-            return Ok(kept);
+        let slot = self.slot(image);
+        let fetched = slot.get_or_init(|| self.fetch(storage, image, deadline));
+        match tokio::time::timeout_at(deadline.instant(), fetched).await {
+            Ok(Ok(kept)) => {
+                self.make_room();
+                Ok(Arc::clone(&kept.overlay))
+            }
+            Ok(Err(fault)) => Err(blame_the_watermark(fault.clone())),
+            Err(_) => Err(Fault::new(FaultKind::TimedOut, "the watermark did not arrive in time")),
         }
-        let bytes = self.read(storage, image, deadline).await;
-        let overlay =
-            bytes.and_then(|bytes| Overlay::new(bytes, &self.settings.limits)).map_err(blame_the_watermark)?;
-        let overlay = Arc::new(overlay);
-        self.keep(image, Arc::clone(&overlay));
-        Ok(overlay)
+    }
+
+    async fn fetch(&self, storage: &StorageHandle, image: &str, deadline: Deadline) -> Result<Kept, Fault> {
+        let bytes = self.read(storage, image, deadline).await?;
+        let overlay = Arc::new(Overlay::new(bytes, &self.settings.limits)?);
+        Ok(Kept { overlay, fetched: Instant::now() })
     }
 
     /// Reads a watermark, admitted as the largest that it may be until it is known how large it is.
@@ -129,20 +141,30 @@ impl Overlays {
         self.client.fetch_url(&url, limit, deadline, &allowed).await?.body.collect(limit).await
     }
 
-    fn fresh(&self, image: &str) -> Option<Arc<Overlay>> {
+    /// The slot of a watermark that is fresh or on its way; a new one where there is none.
+    fn slot(&self, image: &str) -> Slot {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = kept.get(image)?;
-        if found.fetched.elapsed() < self.settings.time_to_live {
-            return Some(Arc::clone(&found.overlay));
+        if let Some(slot) = kept.get(image).filter(|slot| self.serves(slot)) {
+            return Arc::clone(slot);
         }
-        kept.pop(image);
-        None
+        let slot = Slot::default();
+        kept.put(image.to_owned(), Arc::clone(&slot));
+        slot
     }
 
-    fn keep(&self, image: &str, overlay: Arc<Overlay>) {
+    fn serves(&self, slot: &Slot) -> bool {
+        match slot.get() {
+            None => true,
+            Some(Ok(kept)) => kept.fetched.elapsed() < self.settings.time_to_live,
+            Some(Err(_)) => false,
+        }
+    }
+
+    fn make_room(&self) {
+        let weight =
+            |slot: &Slot| slot.get().and_then(|kept| kept.as_ref().ok()).map_or(0, |kept| kept.overlay.weight());
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.put(image.to_owned(), Kept { overlay, fetched: Instant::now() });
-        while kept.iter().map(|(_, kept)| kept.overlay.weight()).sum::<u64>() > self.settings.cache_bytes {
+        while kept.iter().map(|(_, slot)| weight(slot)).sum::<u64>() > self.settings.cache_bytes {
             kept.pop_lru();
         }
     }
