@@ -17,6 +17,7 @@ mod vary;
 use actix_web::http::header::HeaderName;
 
 pub use conditional::{Validators, Verdict, judge};
+pub(crate) use header_rules::is_reserved;
 pub use header_rules::{DefaultHeaders, HeaderRule, HeaderRules};
 pub use lifetime::shared_lifetime;
 pub use object::{object, object_head};

@@ -64,6 +64,19 @@ async fn a_render_is_answered_with_its_output() {
 }
 
 #[actix::test]
+async fn an_estimate_that_takes_long_holds_up_nobody_else() {
+    let scene = Scene::small().await;
+    let stages = Stages::of(1);
+    let long = FakeJob::new(RenderScript::EstimatesInStages(stages.clone()));
+    let (answer, ()) = tokio::join!(scene.render("a", long), async {
+        assert_eq!(scene.render("b", gives("picture")).await.unwrap(), "picture");
+        stages.finish();
+    });
+    assert_eq!(answer.unwrap(), "");
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
 async fn what_neither_runs_nor_queues_is_refused_at_once_and_makes_the_tree_not_ready() {
     let scene = Scene::small().await;
     let stages = Stages::of(1);

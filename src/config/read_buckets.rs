@@ -7,7 +7,7 @@ use regex::Regex;
 use url::Url;
 
 use super::read_presets::{PresetRules, preset};
-use super::read_server::headers;
+use super::read_server::{answer_headers, headers};
 use super::reader::Section;
 use super::{AccessKey, BucketConfig, LimitsConfig, StorageConfig, StorageKind, WatermarkConfig};
 use crate::domain::{Bucket, Buckets, Dialect, PresetPath, ResultKey, Transform};
@@ -37,7 +37,7 @@ pub(super) fn buckets(
 fn bucket(name: &str, mut section: Section<'_>, rules: &PresetRules<'_>) -> (BucketConfig, Option<Transform>) {
     check_name(&section, name);
     let keys = section.listed_sections("keys").into_iter().filter_map(access_key).collect();
-    let bucket_headers = headers(&mut section, "headers").into_iter().collect();
+    let bucket_headers = answer_headers(&mut section, "headers").into_iter().collect();
     let mut storages = BTreeMap::new();
     let mut storage_names = BTreeSet::new();
     for (name, inner) in section.named_sections("storages") {

@@ -15,6 +15,7 @@ use url::Url;
 use super::reader::Section;
 use super::units::{DAY, HOUR, MIB, MOST_BYTES, SHORTEST};
 use super::{CacheConfig, CacheKind, CorsConfig, HeaderRule, Listener, LockKind, LogFormat, Placeholder, ServerConfig};
+use crate::respond::is_reserved;
 
 pub(super) fn server(mut section: Section<'_>) -> ServerConfig {
     let seconds = Duration::from_secs;
@@ -166,6 +167,9 @@ fn cors(mut section: Section<'_>) -> CorsConfig {
         expose_headers: section.parsed_texts("expose_headers", header_name).unwrap_or_else(|| owned(&exposed)),
         max_age: section.duration("max_age", DAY, Duration::ZERO..=30 * DAY),
     };
+    if cors.allow_origins.len() > 1 && cors.allow_origins.iter().any(|origin| origin == "*") {
+        section.problem("allow_origins", "has * beside others, which then mean nothing");
+    }
     section.finish();
     cors
 }
@@ -205,13 +209,22 @@ fn header_rule(mut section: Section<'_>) -> HeaderRule {
     let rule = HeaderRule {
         status_codes: section.parsed_texts("status_codes", status).unwrap_or_default(),
         override_existing: section.switch("override", false),
-        values: headers(&mut section, "values").into_iter().collect(),
+        values: answer_headers(&mut section, "values").into_iter().collect(),
     };
     if !given {
         section.problem("status_codes", "is missing");
     }
     section.finish();
     rule
+}
+
+/// A table of headers for answers. Some follow from the answer and cannot be chosen.
+pub(super) fn answer_headers(section: &mut Section<'_>, key: &str) -> BTreeMap<String, String> {
+    let headers = headers(section, key);
+    for name in headers.keys().filter(|name| is_reserved(name)) {
+        section.problem(&format!("{key}.{name}"), "follows from the answer and cannot be configured");
+    }
+    headers
 }
 
 /// A table of header names and values, all of them valid HTTP.

@@ -128,9 +128,14 @@ fn set(headers: &mut HeaderMap, name: &HeaderName, value: &HeaderValue, override
     }
 }
 
+/// Whether no configuration may set a header, since it follows from the answer.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    HeaderName::try_from(name).is_ok_and(|name| RESERVED.contains(&name))
+}
+
 fn read(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
     let header = HeaderName::try_from(name).map_err(|_| format!("`{name}` is not a header name"))?;
-    if RESERVED.contains(&header) {
+    if is_reserved(name) {
         return Err(format!("`{name}` follows from the answer and cannot be configured"));
     }
     let value = HeaderValue::try_from(value).map_err(|_| format!("the value of `{name}` is not a header value"))?;

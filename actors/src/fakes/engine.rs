@@ -44,6 +44,8 @@ pub enum RenderScript {
     Panics,
     /// Panics while estimating.
     PanicsInEstimate,
+    /// Takes these stages to estimate, and then gives an empty body.
+    EstimatesInStages(Stages),
     /// Works in stages, each when told, checking the flag between them, and then gives an empty body.
     InStages(Stages),
     /// As `InStages`, without ever looking at the flag.
@@ -119,8 +121,10 @@ impl Engine for FakeEngine {
     type Output = Bytes;
 
     fn estimate(&self, job: &FakeJob) -> Result<Estimate, Fault> {
-        if matches!(job.script, RenderScript::PanicsInEstimate) {
-            panic!("a scripted panic");
+        match &job.script {
+            RenderScript::PanicsInEstimate => panic!("a scripted panic"),
+            RenderScript::EstimatesInStages(stages) => while stages.pass() {},
+            _ => {}
         }
         Ok(Estimate { memory_bytes: job.memory_bytes })
     }
@@ -131,6 +135,7 @@ impl Engine for FakeEngine {
         match &job.script {
             RenderScript::Gives(bytes) => Ok(bytes.clone()),
             RenderScript::Panics => panic!("a scripted panic"),
+            RenderScript::EstimatesInStages(_) => Ok(Bytes::new()),
             RenderScript::PanicsInEstimate => Err(Fault::new(FaultKind::Internal, "the estimate should have panicked")),
             RenderScript::Deaf(stages) => {
                 while stages.pass() {}

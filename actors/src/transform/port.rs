@@ -12,7 +12,8 @@ pub trait Engine: Send + Sync + 'static {
     /// What a render makes.
     type Output: Send + 'static;
 
-    /// Reads headers only and says what the job will cost, in microseconds rather than milliseconds.
+    /// Reads headers only and says what the job will cost, in microseconds for an honest source. Not admitted by memory
+    /// yet, so it needs next to none.
     ///
     /// # Errors
     /// `TooLarge` or `Invalid` for a job beyond the configured limits, `Unprocessable` for a source that is no picture.

@@ -35,7 +35,7 @@ impl<E: Engine> Render<E> {
     /// Waits for its turn and renders. A job that nobody waits for is dropped at once while it is queued; on its
     /// thread it ends at the next stage, and holds what it was admitted by until then.
     pub(super) async fn run(self, job: E::Job) -> Result<E::Output, Fault> {
-        let estimate = self.blaming_input(fenced(|| self.engine.estimate(&job)).and_then(|estimate| estimate))?;
+        let (job, estimate) = self.estimate(job).await?;
         let admitted = tokio::select! {
             biased;
             fault = self.stop.raised() => return Err(fault),
@@ -48,6 +48,17 @@ impl<E: Engine> Render<E> {
             rendered
         });
         self.watch(rendering).await
+    }
+
+    /// Asks the engine on a thread of its own: a header that is made to be long must not hold up all actors.
+    async fn estimate(&self, job: E::Job) -> Result<(E::Job, Estimate), Fault> {
+        let engine = Arc::clone(&self.engine);
+        let estimating = tokio::task::spawn_blocking(move || {
+            let estimate = fenced(|| engine.estimate(&job)).and_then(|estimate| estimate);
+            (job, estimate)
+        });
+        let (job, estimate) = estimating.await.map_err(|_| cut_off())?;
+        Ok((job, self.blaming_input(estimate)?))
     }
 
     async fn admit(&self, estimate: Estimate) -> Result<Admitted, Fault> {
@@ -69,7 +80,7 @@ impl<E: Engine> Render<E> {
             }
         };
         // The pool drops tasks only when its thread's runtime is shut down.
-        let rendered = joined.unwrap_or_else(|_| Err(Fault::new(FaultKind::Restarting, "the render was cut off")));
+        let rendered = joined.unwrap_or_else(|_| Err(cut_off()));
         self.blaming_input(rendered)
     }
 
@@ -81,4 +92,8 @@ impl<E: Engine> Render<E> {
         }
         outcome
     }
+}
+
+fn cut_off() -> Fault {
+    Fault::new(FaultKind::Restarting, "the render was cut off")
 }

@@ -368,6 +368,16 @@ fn header_rules_must_be_http() {
 }
 
 #[test]
+fn what_the_start_would_refuse_is_a_problem_already() {
+    let rule = "[[headers]]\nstatus_codes = [200]\nvalues = { \"Content-Length\" = \"1\" }";
+    assert!(problem(rule).contains("values.Content-Length: follows from the answer"), "{}", problem(rule));
+    let bucket = format!("[buckets.media]\nheaders = {{ connection = \"close\" }}\n{BUCKET}");
+    assert!(problem(&bucket).starts_with("buckets.media.headers.connection: "), "{}", problem(&bucket));
+    let origins = "[server.cors]\nallow_origins = [\"*\", \"https://example.org\"]";
+    assert!(problem(origins).starts_with("server.cors.allow_origins: "), "{}", problem(origins));
+}
+
+#[test]
 fn a_sample_needs_its_bucket() {
     assert!(problem("[server]\nsample = true").starts_with("server.sample: "));
 }
