@@ -45,7 +45,7 @@ async fn join(app: &App, config: &config::Config, query: &str) {
     let resolved = resolve(&config.routes, "/media/picture.jpg", query).expect("a right URL");
     let derived = resolved.derived.as_ref().expect("a transform");
     let deadline = Deadline::within(PATIENCE);
-    let joined = join_all((0..JOINERS).map(|_| pipeline.serve(&resolved.object, derived, deadline))).await;
+    let joined = join_all((0..JOINERS).map(|_| pipeline.serve(&resolved, derived, deadline))).await;
     assert!(joined.iter().all(Result::is_ok), "all are served");
 }
 
