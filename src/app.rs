@@ -1,5 +1,7 @@
 //! The assembly: the one place that knows every concrete type.
 
+mod instances;
+
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::num::NonZeroUsize;
@@ -25,6 +27,8 @@ use crate::pipeline::{OverlaySettings, Overlays, Pipeline, PipelineSettings, Pla
 use crate::process::Runtimes;
 use crate::respond::{DefaultHeaders, HeaderRule, HeaderRules};
 use crate::sample;
+
+pub use instances::Instances;
 
 /// The running service without its listeners.
 pub struct App {
@@ -57,6 +61,14 @@ pub enum StartError {
         /// Why.
         cause: io::Error,
     },
+    /// The Redis that a section names cannot be used.
+    #[error("{section}: {fault}")]
+    Redis {
+        /// The section.
+        section: &'static str,
+        /// Why.
+        fault: Fault,
+    },
     /// An actor did not start.
     #[error("{0}")]
     Tree(#[from] Fault),
@@ -73,6 +85,7 @@ impl App {
         let bucket_headers = bucket_headers(config)?;
         let client = Arc::new(GuardedClient::new(&config.origins));
         let placeholder = placeholder(config, &client).await?;
+        let instances = Arc::new(Instances::new(config)?);
         let stores = stores(config);
         stores.create_roots().map_err(|(root, cause)| StartError::Root { root, cause })?;
 
@@ -83,9 +96,9 @@ impl App {
         arbiter.spawn_fn(move || enrolled.enrol_current());
 
         let mut tree = Tree::builder(arbiter.handle()).supervision(supervision(config));
-        let pipeline = pipeline(config, &mut tree, stores, client, placeholder);
+        let pipeline = pipeline(config, &mut tree, stores, client, placeholder, &instances);
         let tree = Arc::new(tree.start().await?);
-        let vitals = Vitals::new(Arc::clone(&tree), pipeline.storage.clone(), traffic, runtimes.clone());
+        let vitals = Vitals::new(Arc::clone(&tree), pipeline.storage.clone(), instances, traffic, runtimes.clone());
         let pictures = Pictures {
             routes: Arc::clone(&config.routes),
             pipeline: Arc::new(pipeline),
@@ -130,10 +143,17 @@ fn pipeline(
     stores: Stores,
     client: Arc<GuardedClient>,
     placeholder: Option<Placeholder>,
+    instances: &Instances,
 ) -> Pipeline {
     let storage = tree.storage(storage(config), Arc::new(stores));
-    let cache = tree.cache(cache(config), None);
-    let flights = tree.lock(lock(config), None);
+    let cache = tree.cache(cache(config), instances.cache());
+    if let Some(announcements) = instances.announcements() {
+        tree.task("announcements", move || {
+            let announcements = Arc::clone(&announcements);
+            async move { announcements.listen().await }
+        });
+    }
+    let flights = tree.lock(lock(config), instances.lease());
     let (limits, encoding) = (config.limits.clone(), config.encoding.clone());
     let transform = tree.transform(transform(config), move || RasterEngine::new(limits.clone(), encoding.clone()));
     let store_back = tree.store_back(store_back(config), storage.clone());
@@ -263,7 +283,10 @@ fn lock(config: &Config) -> LockSettings {
         max_flights: bounds.flights,
         max_waiters_per_key: bounds.waiters_per_key,
         flight_timeout: bounds.flight_timeout,
-        ..LockSettings::default()
+        lease_time_to_live: bounds.lease_time_to_live,
+        lease_poll: bounds.lease_poll,
+        lease_timeout: bounds.lease_timeout,
+        breaker: BreakerSettings { failures: bounds.breaker_failures, cool_down: bounds.breaker_cooldown },
     }
 }
 
