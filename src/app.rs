@@ -1,20 +1,15 @@
 //! The assembly: the one place that knows every concrete type.
 
 mod instances;
+mod settings;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix_rt::Arbiter;
-use mortar_actors::cache::CacheSettings;
-use mortar_actors::lock::LockSettings;
-use mortar_actors::storage::StorageSettings;
-use mortar_actors::store_back::StoreBackSettings;
-use mortar_actors::transform::TransformSettings;
-use mortar_actors::{BreakerSettings, Deadline, Fault, SupervisionSettings, Tree, TreeBuilder};
+use mortar_actors::{Deadline, Fault, Tree, TreeBuilder};
 
 use crate::adapters::raster::engine::RasterEngine;
 use crate::adapters::{GuardedClient, Stores};
@@ -23,10 +18,10 @@ use crate::http::internal::Vitals;
 use crate::http::pictures::Pictures;
 use crate::http::stats::Traffic;
 use crate::http::{Cors, CorsSettings, Edge, EdgeSettings};
-use crate::pipeline::{OverlaySettings, Overlays, Pipeline, PipelineSettings, Placeholder};
+use crate::pipeline::{Overlays, Pipeline, PipelineSettings, Placeholder};
 use crate::process::Runtimes;
 use crate::respond::{DefaultHeaders, HeaderRule, HeaderRules};
-use crate::sample;
+use crate::{respond, sample};
 
 pub use instances::Instances;
 
@@ -81,8 +76,19 @@ impl App {
     /// See [`StartError`]. What had been started is stopped.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
         let traffic = Traffic::default();
-        let edge = edge(config, &traffic)?;
+        let rules = header_rules(config)?;
         let bucket_headers = bucket_headers(config)?;
+        let lifetimes = bucket_headers.iter().filter_map(|(bucket, headers)| {
+            let lifetime = respond::shared_lifetime(headers, &rules)?;
+            Some((bucket.clone(), lifetime))
+        });
+        let numbers = PipelineSettings {
+            source_bytes: config.limits.source_bytes,
+            result_bytes: config.limits.source_bytes,
+            default_time_to_live: config.server.cache.default_time_to_live,
+            times_to_live: lifetimes.collect(),
+        };
+        let edge = edge(config, rules, &traffic)?;
         let client = Arc::new(GuardedClient::new(&config.origins));
         let placeholder = placeholder(config, &client).await?;
         let instances = Arc::new(Instances::new(config)?);
@@ -95,8 +101,8 @@ impl App {
         let enrolled = runtimes.clone();
         arbiter.spawn_fn(move || enrolled.enrol_current());
 
-        let mut tree = Tree::builder(arbiter.handle()).supervision(supervision(config));
-        let pipeline = pipeline(config, &mut tree, stores, client, placeholder, &instances);
+        let mut tree = Tree::builder(arbiter.handle()).supervision(settings::supervision(config));
+        let pipeline = pipeline(config, numbers, &mut tree, stores, client, placeholder, &instances);
         let tree = Arc::new(tree.start().await?);
         let vitals = Vitals::new(Arc::clone(&tree), pipeline.storage.clone(), instances, traffic, runtimes.clone());
         let pictures = Pictures {
@@ -139,37 +145,35 @@ impl App {
 
 fn pipeline(
     config: &Config,
+    numbers: PipelineSettings,
     tree: &mut TreeBuilder,
     stores: Stores,
     client: Arc<GuardedClient>,
     placeholder: Option<Placeholder>,
     instances: &Instances,
 ) -> Pipeline {
-    let storage = tree.storage(storage(config), Arc::new(stores));
-    let cache = tree.cache(cache(config), instances.cache());
+    let storage = tree.storage(settings::storage(config), Arc::new(stores));
+    let cache = tree.cache(settings::cache(config), instances.cache());
     if let Some(announcements) = instances.announcements() {
         tree.task("announcements", move || {
             let announcements = Arc::clone(&announcements);
             async move { announcements.listen().await }
         });
     }
-    let flights = tree.lock(lock(config), instances.lease());
+    let flights = tree.lock(settings::lock(config), instances.lease());
     let (limits, encoding) = (config.limits.clone(), config.encoding.clone());
-    let transform = tree.transform(transform(config), move || RasterEngine::new(limits.clone(), encoding.clone()));
-    let store_back = tree.store_back(store_back(config), storage.clone());
+    let transform =
+        tree.transform(settings::transform(config), move || RasterEngine::new(limits.clone(), encoding.clone()));
+    let store_back = tree.store_back(settings::store_back(config), storage.clone());
     Pipeline {
-        overlays: Overlays::new(overlays(config), Arc::clone(&config.routes), client),
+        overlays: Overlays::new(settings::overlays(config), Arc::clone(&config.routes), client),
         storage,
         cache,
         flights,
         transform,
         store_back,
         placeholder,
-        settings: PipelineSettings {
-            source_bytes: config.limits.source_bytes,
-            result_bytes: config.limits.source_bytes,
-            time_to_live: config.server.cache.default_time_to_live,
-        },
+        settings: numbers,
     }
 }
 
@@ -206,7 +210,7 @@ async fn placeholder(config: &Config, client: &GuardedClient) -> Result<Option<P
     bytes.and_then(Placeholder::new).map(Some).map_err(StartError::Placeholder)
 }
 
-fn edge(config: &Config, traffic: &Traffic) -> Result<Edge, StartError> {
+fn header_rules(config: &Config) -> Result<HeaderRules, StartError> {
     let rules: Vec<_> = config
         .headers
         .iter()
@@ -216,6 +220,10 @@ fn edge(config: &Config, traffic: &Traffic) -> Result<Edge, StartError> {
             values: rule.values.clone(),
         })
         .collect();
+    HeaderRules::new(&rules).map_err(StartError::Headers)
+}
+
+fn edge(config: &Config, rules: HeaderRules, traffic: &Traffic) -> Result<Edge, StartError> {
     let cors = &config.server.cors;
     let cors = CorsSettings {
         allow_origins: if cors.enabled { cors.allow_origins.clone() } else { Vec::new() },
@@ -225,7 +233,7 @@ fn edge(config: &Config, traffic: &Traffic) -> Result<Edge, StartError> {
         max_age: cors.max_age,
     };
     Ok(Edge::new(EdgeSettings {
-        rules: HeaderRules::new(&rules).map_err(StartError::Headers)?,
+        rules,
         cors: Cors::new(&cors).map_err(StartError::Headers)?,
         access_log: config.server.access_logs,
         traffic: traffic.clone(),

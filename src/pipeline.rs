@@ -10,6 +10,7 @@ mod placeholder;
 mod rendition;
 mod store_back;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use mortar_actors::{Deadline, Fault, Rendition};
 use serde::Serialize;
 
 use crate::adapters::raster::engine::RasterEngine;
-use crate::domain::{Derived, Location};
+use crate::domain::{Derived, Resolved};
 
 pub use overlay::{OverlaySettings, Overlays};
 pub use placeholder::Placeholder;
@@ -48,14 +49,16 @@ pub struct Pipeline {
 }
 
 /// Numbers of the pipeline.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PipelineSettings {
     /// Largest original that is read into memory for a render, in bytes.
     pub source_bytes: u64,
     /// Largest stored result that is read back, in bytes.
     pub result_bytes: u64,
-    /// How long a result is kept in the cache.
-    pub time_to_live: Duration,
+    /// How long a result is kept in the cache whose answer names no `max-age`.
+    pub default_time_to_live: Duration,
+    /// How long results of a bucket are kept whose answers do, by its name.
+    pub times_to_live: BTreeMap<String, Duration>,
 }
 
 /// The result of a transform, and how it was come by.
@@ -102,7 +105,7 @@ impl Pipeline {
     /// Whatever the failing stage reported; only a missing original is `NotFound`.
     pub async fn serve(
         self: &Arc<Self>,
-        object: &Location,
+        resolved: &Resolved,
         derived: &Derived,
         deadline: Deadline,
     ) -> Result<Arc<Served>, Fault> {
@@ -112,7 +115,14 @@ impl Pipeline {
         if let Some(hit) = lookup::cached(self, &derived.key, deadline).await {
             return Ok(hit);
         }
-        flight::join(self, object, derived, deadline).await
+        flight::join(self, resolved, derived, deadline).await
+    }
+}
+
+impl PipelineSettings {
+    /// How long a result of a bucket is kept in the cache.
+    fn time_to_live(&self, bucket: &str) -> Duration {
+        self.times_to_live.get(bucket).copied().unwrap_or(self.default_time_to_live)
     }
 }
 

@@ -54,7 +54,7 @@ pub fn read(runtimes: &Runtimes) -> ProcessStats {
     }
 }
 
-/// The number in a line such as `VmRSS:	   12345 kB`.
+/// The number in a line of name, colon, number and unit.
 fn status_field(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     line.split_whitespace().next()?.parse().ok()

@@ -6,6 +6,7 @@
 mod answer;
 mod conditional;
 mod header_rules;
+mod lifetime;
 mod multipart;
 mod object;
 mod payload;
@@ -17,6 +18,7 @@ use actix_web::http::header::HeaderName;
 
 pub use conditional::{Validators, Verdict, judge};
 pub use header_rules::{DefaultHeaders, HeaderRule, HeaderRules};
+pub use lifetime::shared_lifetime;
 pub use object::{object, object_head};
 pub(crate) use payload::Payload;
 pub use range::{MAX_RANGES, Selection, parse as parse_ranges, select as select_ranges};

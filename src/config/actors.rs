@@ -62,8 +62,6 @@ pub struct LockActorConfig {
     pub waiters_per_key: usize,
     /// Requests that are about to join a flight.
     pub joins: usize,
-    /// Limit of a flight, whoever waits for it.
-    pub flight_timeout: Duration,
     /// How long a lease that instances share lives unless it is renewed, which happens at a third of it.
     pub lease_time_to_live: Duration,
     /// How long a flight waits for another instance before it looks again.
@@ -80,7 +78,7 @@ pub struct LockActorConfig {
 /// take is `limits.render_memory_bytes`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransformActorConfig {
-    /// Renders that wait for a free slot. Already resolved: `0` in the file means twice those that run.
+    /// Renders that wait for a free slot. Already resolved: `0` in the file means 64 for each that runs.
     pub queued: usize,
     /// How long a request whose render panicked is refused.
     pub quarantine: Duration,

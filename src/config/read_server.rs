@@ -32,7 +32,7 @@ pub(super) fn server(mut section: Section<'_>) -> ServerConfig {
             .unwrap_or(LogFormat::Human),
         access_logs: section.switch("access_logs", false),
         request_timeout: section.duration("request_timeout", seconds(60), SHORTEST..=HOUR),
-        lock_timeout: section.duration("lock_timeout", seconds(30), SHORTEST..=HOUR),
+        lock_timeout: section.duration("lock_timeout", seconds(60), SHORTEST..=HOUR),
         concurrent_image_processing: or_cores(section.count("concurrent_image_processing", 0, 0..=1024)),
         workers: or_cores(section.count("workers", 0, 0..=1024)),
         max_connections: section.count("max_connections", 25_000, 1..=1_000_000),

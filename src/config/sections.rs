@@ -127,7 +127,6 @@ fn lock_actor(mut section: Section<'_>) -> LockActorConfig {
         flights: section.count("flights", 1024, 1..=MOST_ITEMS),
         waiters_per_key: section.count("waiters_per_key", 10_000, 1..=MOST_ITEMS),
         joins: section.count("joins", 10_000, 1..=MOST_ITEMS),
-        flight_timeout: section.duration("flight_timeout", seconds(60), SHORTEST..=HOUR),
         lease_time_to_live: section.duration("lease_time_to_live", seconds(6), Duration::from_millis(100)..=HOUR),
         lease_poll: section.duration("lease_poll", Duration::from_millis(500), SHORTEST..=HOUR),
         lease_timeout: section.duration("lease_timeout", Duration::from_millis(100), SHORTEST..=HOUR),
@@ -144,7 +143,7 @@ fn lock_actor(mut section: Section<'_>) -> LockActorConfig {
 fn transform_actor(mut section: Section<'_>, running: usize) -> TransformActorConfig {
     let or = |count: usize, otherwise: usize| if count == 0 { otherwise } else { count };
     let transform = TransformActorConfig {
-        queued: or(section.count("queued", 0, 0..=MOST_ITEMS), 2 * running),
+        queued: or(section.count("queued", 0, 0..=MOST_ITEMS), 64 * running),
         quarantine: section.duration("quarantine", Duration::from_secs(60), Duration::ZERO..=DAY),
         quarantined_keys: section.count("quarantined_keys", 1024, 1..=MOST_ITEMS),
         stuck_after: section.duration("stuck_after", Duration::from_secs(5), SHORTEST..=HOUR),

@@ -22,7 +22,7 @@ pub struct ServerConfig {
     pub access_logs: bool,
     /// The deadline of a request that carries a transform, set once at the edge.
     pub request_timeout: Duration,
-    /// How long a request waits for somebody else's identical render before it gives up.
+    /// How long making one result may take, whoever waits for it.
     pub lock_timeout: Duration,
     /// Renders that run at once. Already resolved: `0` in the file means one per core.
     pub concurrent_image_processing: usize,

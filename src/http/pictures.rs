@@ -84,7 +84,7 @@ impl Pictures {
         extras: Extras<'_>,
     ) -> HttpResponse {
         let deadline = Deadline::within(self.request_timeout);
-        let outcome = self.pipeline.serve(&resolved.object, derived, deadline).await;
+        let outcome = self.pipeline.serve(resolved, derived, deadline).await;
         let (mut response, served) = match outcome {
             Ok(served) => (respond::rendition(request, &served.rendition, extras), Some(served)),
             Err(fault) => match self.pipeline.placeholder(derived, &fault, deadline).await {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{Pipeline, Served, Stage, Tier, lookup, original, rendition, store_back};
 use crate::adapters::raster::engine::RenderJob;
-use crate::domain::{Derived, Location};
+use crate::domain::{Bucket, Derived, Location, Resolved};
 
 /// How long looking for another instance's result may take before the flight asks for the lease again.
 const LOOK: Duration = Duration::from_secs(2);
@@ -17,6 +17,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// What a flight is for.
 struct Wanted {
     pipeline: Arc<Pipeline>,
+    bucket: Arc<Bucket>,
     object: Location,
     derived: Derived,
 }
@@ -24,11 +25,16 @@ struct Wanted {
 /// Joins the flight for a result, or starts it.
 pub(super) async fn join(
     pipeline: &Arc<Pipeline>,
-    object: &Location,
+    resolved: &Resolved,
     derived: &Derived,
     deadline: Deadline,
 ) -> Result<Arc<Served>, Fault> {
-    let wanted = Arc::new(Wanted { pipeline: Arc::clone(pipeline), object: object.clone(), derived: derived.clone() });
+    let wanted = Arc::new(Wanted {
+        pipeline: Arc::clone(pipeline),
+        bucket: Arc::clone(&resolved.bucket),
+        object: resolved.object.clone(),
+        derived: derived.clone(),
+    });
     let sought = Arc::clone(&wanted);
     let errand = Errand::new(move |flight| make(Arc::clone(&wanted), flight))
         .looking(move || look_elsewhere(Arc::clone(&sought)));
@@ -38,9 +44,10 @@ pub(super) async fn join(
 /// The stages of a flight: result store, original, overlays, render; then the result is cached and handed out, and
 /// stored back afterwards. The original is dropped before the result is stored.
 async fn make(wanted: Arc<Wanted>, flight: FlightContext) -> Result<Arc<Served>, Fault> {
-    let Wanted { pipeline, object, derived } = &*wanted;
+    let Wanted { pipeline, bucket, object, derived } = &*wanted;
     let deadline = flight.deadline;
-    if let Some(stored) = lookup::stored(pipeline, object, &derived.key, deadline).await? {
+    let time_to_live = pipeline.settings.time_to_live(bucket.name());
+    if let Some(stored) = lookup::stored(pipeline, object, &derived.key, time_to_live, deadline).await? {
         return Ok(stored);
     }
     let started = Instant::now();
@@ -48,23 +55,23 @@ async fn make(wanted: Arc<Wanted>, flight: FlightContext) -> Result<Arc<Served>,
     let overlays = pipeline.overlays.for_plan(&pipeline.storage, &derived.plan, deadline).await?;
     let mut stages = vec![Stage::new("original", started.elapsed())];
 
-    let job = RenderJob { source: original.bytes, plan: Arc::clone(&derived.plan), overlays };
+    let job = RenderJob { source: original, plan: Arc::clone(&derived.plan), overlays };
     let rendered = pipeline.transform.render(&derived.key, job, deadline).await?;
-    drop(original.buffered);
     stages.extend(rendered.timings.iter().map(|(name, elapsed)| Stage::new(name, *elapsed)));
 
     let rendition = Arc::new(rendition::from_render(rendered));
-    pipeline.cache.insert(derived.key.clone(), Arc::clone(&rendition), pipeline.settings.time_to_live);
+    pipeline.cache.insert(derived.key.clone(), Arc::clone(&rendition), time_to_live);
     store_back::offer(pipeline, object, Arc::clone(&rendition));
     Ok(Arc::new(Served { rendition, tier: Tier::Rendered, stages }))
 }
 
 /// Looks for what another instance may have made meanwhile. A tier that fails here has nothing.
 async fn look_elsewhere(wanted: Arc<Wanted>) -> Option<Arc<Served>> {
-    let Wanted { pipeline, object, derived } = &*wanted;
+    let Wanted { pipeline, bucket, object, derived } = &*wanted;
     let deadline = Deadline::within(LOOK);
+    let time_to_live = pipeline.settings.time_to_live(bucket.name());
     if let Some(hit) = lookup::cached(pipeline, &derived.key, deadline).await {
         return Some(hit);
     }
-    lookup::stored(pipeline, object, &derived.key, deadline).await.ok().flatten()
+    lookup::stored(pipeline, object, &derived.key, time_to_live, deadline).await.ok().flatten()
 }

@@ -1,6 +1,7 @@
 //! Results that exist already: in the cache, or in the result store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mortar_actors::{Deadline, Fault, Key, Rendition};
 use tokio::time::Instant;
@@ -24,6 +25,7 @@ pub(super) async fn stored(
     pipeline: &Pipeline,
     object: &Location,
     key: &Key,
+    time_to_live: Duration,
     deadline: Deadline,
 ) -> Result<Option<Arc<Served>>, Fault> {
     let started = Instant::now();
@@ -40,7 +42,7 @@ pub(super) async fn stored(
             return Ok(None);
         }
     };
-    pipeline.cache.insert(key.clone(), Arc::clone(&rendition), pipeline.settings.time_to_live);
+    pipeline.cache.insert(key.clone(), Arc::clone(&rendition), time_to_live);
     let stages = vec![Stage::new("result store", started.elapsed())];
     Ok(Some(Arc::new(Served { rendition, tier: Tier::ResultStore, stages })))
 }

@@ -77,8 +77,8 @@ impl Overlays {
             return Ok(kept);
         }
         let bytes = match image.strip_prefix('/') {
-            Some(_) => self.from_bucket(storage, image, deadline).await,
-            None => self.from_host(image, deadline).await,
+            Some(_) => self.read_from_bucket(storage, image, deadline).await,
+            None => self.fetch_from_host(image, deadline).await,
         };
         let overlay =
             bytes.and_then(|bytes| Overlay::new(bytes, &self.settings.limits)).map_err(blame_the_watermark)?;
@@ -87,7 +87,7 @@ impl Overlays {
         Ok(overlay)
     }
 
-    async fn from_bucket(&self, storage: &StorageHandle, path: &str, deadline: Deadline) -> Result<Bytes, Fault> {
+    async fn read_from_bucket(&self, storage: &StorageHandle, path: &str, deadline: Deadline) -> Result<Bytes, Fault> {
         let resolved = resolve(&self.buckets, path, "")?;
         if resolved.derived.is_some() {
             return Err(Fault::new(FaultKind::Invalid, "it must be an original, not the result of a transform"));
@@ -97,7 +97,7 @@ impl Overlays {
         Ok(loaded.bytes)
     }
 
-    async fn from_host(&self, address: &str, deadline: Deadline) -> Result<Bytes, Fault> {
+    async fn fetch_from_host(&self, address: &str, deadline: Deadline) -> Result<Bytes, Fault> {
         let url = Url::parse(address).map_err(|cause| {
             Fault::new(FaultKind::Invalid, "it is neither an http address nor /bucket/key").caused_by(cause)
         })?;

@@ -40,7 +40,7 @@ pub struct EncodeSettings {
 
 /// Encodes one picture, which must be sRGB.
 ///
-/// Planes go into JPEG and AVIF as they are, but for chroma that is finer than the quality is worth. JPEG has no alpha:
+/// Planes go into JPEG, AVIF and WebP as they are, but for chroma that is finer than the quality is worth. JPEG has no alpha:
 /// the picture is laid on white. GIF knows only fully transparent pixels.
 ///
 /// # Errors

@@ -81,7 +81,7 @@ impl Layout {
 pub enum Pixels {
     /// Interleaved samples.
     Picture(Picture),
-    /// YCbCr planes, which only JPEG and AVIF know.
+    /// YCbCr planes, which the lossy formats know.
     Planes(Planes),
 }
 

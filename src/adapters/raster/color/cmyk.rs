@@ -1,9 +1,11 @@
-use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
+use moxcms::{ColorProfile, DataColorSpace, Layout};
+
+use super::convert::by_intent;
 
 /// Converts CMYK inks (255 is full ink) to sRGB: by the embedded profile where there is one for CMYK, by the plain
 /// formula otherwise. `width` is the pixels of one row.
-pub(in crate::adapters::raster) fn cmyk_to_srgb(inks: Vec<u8>, width: u32, icc: Option<&[u8]>) -> Vec<u8> {
-    icc.and_then(|icc| by_profile(&inks, width, icc)).unwrap_or_else(|| by_formula(&inks))
+pub(in crate::adapters::raster) fn cmyk_to_srgb(inks: &[u8], width: u32, icc: Option<&[u8]>) -> Vec<u8> {
+    icc.and_then(|icc| by_profile(inks, width, icc)).unwrap_or_else(|| by_formula(inks))
 }
 
 fn by_profile(inks: &[u8], width: u32, icc: &[u8]) -> Option<Vec<u8>> {
@@ -12,8 +14,8 @@ fn by_profile(inks: &[u8], width: u32, icc: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let srgb = ColorProfile::new_srgb();
-    let transform =
-        profile.create_transform_8bit(Layout::Rgba, &srgb, Layout::Rgb, TransformOptions::default()).ok()?;
+    let create = |options| profile.create_transform_8bit(Layout::Rgba, &srgb, Layout::Rgb, options);
+    let transform = by_intent(create).ok()?;
     let mut rgb = vec![0; inks.len() / 4 * 3];
     let rows = inks.chunks_exact(width as usize * 4).zip(rgb.chunks_exact_mut(width as usize * 3));
     for (inks, rgb) in rows {
@@ -41,13 +43,13 @@ mod tests {
 
     #[test]
     fn without_a_profile_the_plain_formula_holds() {
-        let inks = vec![0, 0, 0, 0, 255, 0, 0, 0, 0, 0, 0, 255, 0, 255, 0, 128];
-        assert_eq!(cmyk_to_srgb(inks, 4, None), [255, 255, 255, 0, 255, 255, 0, 0, 0, 127, 0, 127]);
+        let inks = [0, 0, 0, 0, 255, 0, 0, 0, 0, 0, 0, 255, 0, 255, 0, 128];
+        assert_eq!(cmyk_to_srgb(&inks, 4, None), [255, 255, 255, 0, 255, 255, 0, 0, 0, 127, 0, 127]);
     }
 
     #[test]
     fn a_profile_for_something_else_is_ignored() {
         let icc = ColorProfile::new_srgb().encode().unwrap();
-        assert_eq!(cmyk_to_srgb(vec![0, 0, 0, 0], 1, Some(&icc)), [255, 255, 255]);
+        assert_eq!(cmyk_to_srgb(&[0, 0, 0, 0], 1, Some(&icc)), [255, 255, 255]);
     }
 }

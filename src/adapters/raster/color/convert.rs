@@ -1,7 +1,5 @@
-use std::sync::Arc;
-
 use mortar_actors::{Fault, FaultKind};
-use moxcms::{CmsError, ColorProfile, DataColorSpace, TransformExecutor, TransformOptions};
+use moxcms::{CmsError, ColorProfile, DataColorSpace, RenderingIntent, TransformExecutor, TransformOptions};
 
 use super::Profile;
 use crate::adapters::raster::pixels::{Layout, Picture, Samples};
@@ -33,18 +31,26 @@ pub fn to_srgb(mut picture: Picture, profile: &Profile) -> Result<Picture, Fault
 fn color8(profile: &ColorProfile, layout: Layout, samples: &mut [u8], row: usize) -> Result<(), CmsError> {
     let layout = cms_layout(layout);
     let srgb = ColorProfile::new_srgb();
-    by_rows(&profile.create_transform_8bit(layout, &srgb, layout, TransformOptions::default())?, samples, row)
+    let transform = by_intent(|options| profile.create_transform_8bit(layout, &srgb, layout, options))?;
+    by_rows(transform.as_ref(), samples, row)
 }
 
 fn color16(profile: &ColorProfile, layout: Layout, samples: &mut [u16], row: usize) -> Result<(), CmsError> {
     let layout = cms_layout(layout);
     let srgb = ColorProfile::new_srgb();
-    by_rows(&profile.create_transform_16bit(layout, &srgb, layout, TransformOptions::default())?, samples, row)
+    let transform = by_intent(|options| profile.create_transform_16bit(layout, &srgb, layout, options))?;
+    by_rows(transform.as_ref(), samples, row)
+}
+
+/// Makes a transform for the perceptual intent, which pictures are made for, or for the one that a profile has instead.
+pub(super) fn by_intent<T>(create: impl Fn(TransformOptions) -> Result<T, CmsError>) -> Result<T, CmsError> {
+    let options = |rendering_intent| TransformOptions { rendering_intent, ..TransformOptions::default() };
+    create(options(RenderingIntent::Perceptual)).or_else(|_| create(options(RenderingIntent::RelativeColorimetric)))
 }
 
 /// One row is copied at a time: the library cannot work in place, and a second picture would cost its memory.
 fn by_rows<V: Copy + Default, E: TransformExecutor<V> + ?Sized>(
-    transform: &Arc<E>,
+    transform: &E,
     samples: &mut [V],
     row: usize,
 ) -> Result<(), CmsError> {
@@ -59,30 +65,30 @@ fn by_rows<V: Copy + Default, E: TransformExecutor<V> + ?Sized>(
 fn grey8(profile: &ColorProfile, samples: &mut [u8], channels: usize) -> Result<(), CmsError> {
     let source = grey_layout(profile);
     let srgb = ColorProfile::new_srgb();
-    let transform = profile.create_transform_8bit(source, &srgb, moxcms::Layout::Rgb, TransformOptions::default())?;
-    let levels = (0..=u8::MAX).flat_map(|level| std::iter::repeat_n(level, source.channels())).collect();
-    map_grey(transform.as_ref(), levels, samples, channels, usize::from)
+    let transform = by_intent(|options| profile.create_transform_8bit(source, &srgb, moxcms::Layout::Rgb, options))?;
+    let levels = (0..=u8::MAX).flat_map(|level| std::iter::repeat_n(level, source.channels())).collect::<Vec<_>>();
+    map_grey(transform.as_ref(), &levels, samples, channels, usize::from)
 }
 
 fn grey16(profile: &ColorProfile, samples: &mut [u16], channels: usize) -> Result<(), CmsError> {
     let source = grey_layout(profile);
     let srgb = ColorProfile::new_srgb();
-    let transform = profile.create_transform_16bit(source, &srgb, moxcms::Layout::Rgb, TransformOptions::default())?;
-    let levels = (0..=u16::MAX).flat_map(|level| std::iter::repeat_n(level, source.channels())).collect();
-    map_grey(transform.as_ref(), levels, samples, channels, usize::from)
+    let transform = by_intent(|options| profile.create_transform_16bit(source, &srgb, moxcms::Layout::Rgb, options))?;
+    let levels = (0..=u16::MAX).flat_map(|level| std::iter::repeat_n(level, source.channels())).collect::<Vec<_>>();
+    map_grey(transform.as_ref(), &levels, samples, channels, usize::from)
 }
 
 /// Converts each level once and looks the samples up; of the neutral colours that come out, green speaks for all.
 fn map_grey<V: Copy + Default, E: TransformExecutor<V> + ?Sized>(
     transform: &E,
-    levels: Vec<V>,
+    levels: &[V],
     samples: &mut [V],
     channels: usize,
     index: impl Fn(V) -> usize,
 ) -> Result<(), CmsError> {
     let count = 1_usize << (8 * size_of::<V>());
     let mut converted = vec![V::default(); count * 3];
-    transform.transform(&levels, &mut converted)?;
+    transform.transform(levels, &mut converted)?;
     for pixel in samples.chunks_exact_mut(channels) {
         pixel[0] = converted[index(pixel[0]) * 3 + 1];
     }

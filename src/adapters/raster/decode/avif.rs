@@ -38,7 +38,7 @@ fn picture(frame: Frame, signal: Signal, container: &Avif<'_>, limits: &DecodeLi
     };
     let Some(coded) = &container.alpha else { return Ok(opaque) };
     let (alpha, signal) = stream::decode(coded, (container.width, container.height), limits)?;
-    convert::with_alpha(opaque, &convert::luma(&alpha, signal), container.premultiplied)
+    convert::with_alpha(&opaque, &convert::luma(&alpha, signal), container.premultiplied)
 }
 
 /// An ICC profile says more than code points do.

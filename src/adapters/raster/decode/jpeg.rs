@@ -2,7 +2,7 @@
 
 use mortar_actors::Fault;
 
-use super::{DecodeLimits, Decoded, Want};
+use super::{DecodeLimits, Decoded, Want, check_size};
 use crate::adapters::raster::color::{self, Profile};
 use crate::adapters::raster::ffi::turbo::{Colorspace, Decompressor, Samples as Kind, Stream, TurboError};
 use crate::adapters::raster::metadata::Exif;
@@ -16,6 +16,8 @@ pub(super) fn decode(source: &[u8], want: &Want, limits: &DecodeLimits) -> Resul
     let embedded = jpeg::embedded(source);
     let mut decompressor = Decompressor::open(source, limits.pixels).map_err(broken)?;
     let stream = decompressor.stream();
+    // The library refuses too, but only after the buffers are made.
+    check_size((stream.width, stream.height), limits)?;
     decompressor.shrink(shrink_for(&stream, want)).map_err(broken)?;
     let exif = embedded.exif.filter(|_| want.exif).and_then(|block| Exif::upright(&block));
     let icc = embedded.icc.as_deref();
@@ -57,7 +59,7 @@ fn cmyk(decompressor: Decompressor<'_>, source: &[u8], icc: Option<&[u8]>) -> Re
     if jpeg::has_adobe_marker(source) {
         inks.iter_mut().for_each(|ink| *ink = 255 - *ink);
     }
-    let samples = color::cmyk_to_srgb(inks, width, icc);
+    let samples = color::cmyk_to_srgb(&inks, width, icc);
     Ok(Pixels::Picture(Picture { width, height, layout: Layout::Rgb, samples: Samples::U8(samples) }))
 }
 

@@ -1,6 +1,9 @@
 use super::*;
-use crate::adapters::raster::drawn::{never, picture, settings};
-use crate::adapters::raster::pixels::{Layout, Picture, Samples};
+use crate::adapters::raster::decode::{Want, decode};
+use crate::adapters::raster::drawn::{LIMITS, never, picture, psnr, settings};
+use crate::adapters::raster::ffi::turbo::picture_to_planes;
+use crate::adapters::raster::pixels::{Layout, Picture, Samples, Subsampling};
+use crate::adapters::raster::probe::probe;
 
 const FORMATS: [Format; 5] = [Format::Jpeg, Format::Png, Format::Webp, Format::Avif, Format::Gif];
 
@@ -24,6 +27,22 @@ fn more_quality_takes_more_bytes() {
             encode(&drawn(Layout::Rgb), &EncodeSettings { quality, ..settings(format) }, &never()).unwrap().len()
         };
         assert!(size(30) < size(60) && size(60) < size(95), "{format:?}");
+    }
+}
+
+#[test]
+fn planes_make_the_same_picture_as_the_rgb_they_stand_for() {
+    let drawn = picture(160, 120, Layout::Rgb);
+    let Samples::U8(rgb) = &drawn.samples else { panic!("eight bits are drawn") };
+    for format in [Format::Jpeg, Format::Webp, Format::Avif] {
+        for subsampling in [Subsampling::Quarter, Subsampling::Full, Subsampling::HalfWidth, Subsampling::HalfHeight] {
+            let planes = Pixels::Planes(picture_to_planes((160, 120), rgb, subsampling).unwrap());
+            let file = encode(&planes, &settings(format), &never()).unwrap();
+            let decoded = decode(&file, &probe(&file).unwrap(), &Want::default(), &LIMITS).unwrap();
+            let Pixels::Picture(after) = decoded.pixels else { panic!("planes were not asked for") };
+            let alike = psnr(&drawn, &after);
+            assert!(alike > 29.0, "{format:?} {subsampling:?}: {alike}");
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use mortar_actors::{Fault, StopFlag};
 
 use super::shallow::{Shallow, interleaved};
-use super::{EncodeSettings, failed};
-use crate::adapters::raster::ffi::webp::{self, Effort};
+use super::{EncodeSettings, chroma, failed};
+use crate::adapters::raster::ffi::webp::{self, Effort, Imported};
 use crate::adapters::raster::metadata::Exif;
 use crate::adapters::raster::pixels::Pixels;
 
@@ -14,13 +14,19 @@ const EXTENDED_CHUNK: usize = 18;
 const EXIF_FLAG: u8 = 0x08;
 
 pub(super) fn encode(pixels: &Pixels, settings: &EncodeSettings, stop: &StopFlag) -> Result<Bytes, Fault> {
-    let picture = interleaved(pixels)?;
-    let shallow = Shallow::of(&picture).without_idle_alpha().with_colors();
+    let imported = match pixels {
+        Pixels::Planes(planes) if planes.chroma.is_some() => Imported::from_planes(&chroma::quartered(planes)),
+        pixels => {
+            let picture = interleaved(pixels)?;
+            let shallow = Shallow::of(&picture).without_idle_alpha().with_colors();
+            Imported::from_samples(shallow.size, &shallow.samples, shallow.layout.has_alpha())
+        }
+    };
     let effort = Effort { quality: settings.quality, method: settings.webp_method };
-    let file = webp::encode(shallow.size, &shallow.samples, shallow.layout.has_alpha(), effort, stop)
+    let file = webp::encode(imported.map_err(failed)?, effort, stop)
         .map_err(|error| stop.check().err().unwrap_or_else(|| failed(error)))?;
     Ok(match &settings.exif {
-        Some(exif) => with_exif(&file, shallow.size, exif).into(),
+        Some(exif) => with_exif(&file, pixels.size(), exif).into(),
         None => file.into(),
     })
 }

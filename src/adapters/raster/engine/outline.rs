@@ -3,11 +3,12 @@
 use mortar_actors::{Fault, FaultKind};
 
 use super::RenderJob;
+use crate::adapters::raster::encode::FULL_FROM_QUALITY;
 use crate::adapters::raster::geometry::{Framing, Size, compose};
 use crate::adapters::raster::limits::{OutputLimits, check_operations, check_source, check_source_bytes};
 use crate::adapters::raster::metadata::Orientation;
 use crate::adapters::raster::probe::{Header, SourceFormat, probe};
-use crate::adapters::raster::resample::SHRINK_ON_LOAD_MARGIN;
+use crate::adapters::raster::resample::{Chroma, SHRINK_ON_LOAD_MARGIN};
 use crate::adapters::raster::rotate::Turn;
 use crate::config::LimitsConfig;
 use crate::domain::plan::{Format, Plan, Step};
@@ -68,10 +69,15 @@ impl Outline {
         self.sizes.last().copied().unwrap_or_else(|| stored_size(&self.header))
     }
 
-    /// Whether the pixels can stay in the form a JPEG has them in.
+    /// Whether the pixels can stay in the form a JPEG has them in: the format takes it, and no step mixes colours.
     pub(super) fn planes_serve(&self, plan: &Plan) -> bool {
-        let needs_colours = |step: &Step| step.blur.is_some() || step.watermark.is_some();
-        matches!(self.format, Format::Jpeg | Format::Avif) && !plan.steps.iter().any(needs_colours)
+        let mixes_colours = |step: &Step| step.blur.is_some() || step.watermark.is_some();
+        matches!(self.format, Format::Jpeg | Format::Avif | Format::Webp) && !plan.steps.iter().any(mixes_colours)
+    }
+
+    /// How fine the colours of planes have to be for the encoder. WebP has them halved at every quality.
+    pub(super) fn chroma(&self, quality: u8) -> Chroma {
+        if self.format == Format::Webp || quality < FULL_FROM_QUALITY { Chroma::Halved } else { Chroma::Full }
     }
 
     fn follow(&mut self, plan: &Plan) -> Result<(), Fault> {

@@ -7,9 +7,8 @@ use super::outline::Outline;
 use super::stages::Stages;
 use super::{RasterEngine, RenderJob, Rendered};
 use crate::adapters::raster::decode::{Want, decode};
-use crate::adapters::raster::encode::{FULL_FROM_QUALITY, encode};
+use crate::adapters::raster::encode::encode;
 use crate::adapters::raster::limits::decode_limits;
-use crate::adapters::raster::resample::Chroma;
 use crate::domain::plan::Format;
 
 /// Renders a picture, or the first frame of an animation.
@@ -31,7 +30,7 @@ pub(super) fn render(
     let limits = decode_limits(&engine.limits);
     let decoded = stages.run("decode", || decode(&job.source, &outline.header, &want, &limits))?;
     let settings = engine.settings(&job.plan, format, decoded.exif);
-    let chroma = if settings.quality < FULL_FROM_QUALITY { Chroma::Halved } else { Chroma::Full };
+    let chroma = outline.chroma(settings.quality);
     let pixels = Course::new(job, outline, chroma).run(decoded.pixels, &decoded.profile, &mut stages)?;
     let (width, height) = pixels.size();
     let stop = stages.stop();

@@ -11,7 +11,7 @@ use std::fmt;
 pub(in crate::adapters::raster) use anim_decode::AnimDecoder;
 pub(in crate::adapters::raster) use anim_encode::AnimEncoder;
 pub(in crate::adapters::raster) use decode::decode;
-pub(in crate::adapters::raster) use encode::{Effort, encode};
+pub(in crate::adapters::raster) use encode::{Effort, Imported, encode};
 
 /// What libwebp says of a failure.
 #[derive(Debug)]

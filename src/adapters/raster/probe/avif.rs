@@ -134,3 +134,6 @@ fn orientation(items: &Items<'_>) -> Orientation {
 fn broken() -> Fault {
     corrupt("the AVIF's header is cut off or contradicts itself")
 }
+
+#[cfg(test)]
+mod tests;

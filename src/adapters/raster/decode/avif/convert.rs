@@ -6,18 +6,9 @@ use super::canvas::{Canvas, Frame, Signal};
 use crate::adapters::raster::color::upsampled;
 use crate::adapters::raster::pixels::{Layout, Picture, Samples};
 
-/// How Y, Cb and Cr (0 to 1, and -0.5 to 0.5) make red, green and blue.
+/// How stored Y, Cb and Cr make red, green and blue (0 to 1): for each a weight per plane and a constant.
 #[derive(Clone, Copy, Debug)]
-enum Matrix {
-    /// The planes are green, blue and red.
-    Identity,
-    YCgCo,
-    /// By the shares of red and blue in luma.
-    Shares {
-        red: f32,
-        blue: f32,
-    },
-}
+struct Matrix([[f32; 4]; 3]);
 
 /// Turns stored numbers into shares of the whole.
 #[derive(Clone, Copy, Debug)]
@@ -40,10 +31,9 @@ pub(super) fn to_picture(frame: &Frame, signal: Signal) -> Result<Picture, Fault
     if is_grey {
         return Ok(Picture { width: size.0, height: size.1, layout: Layout::Gray, samples: luma(frame, signal) });
     }
-    let matrix = Matrix::of(signal)?;
     let samples = match frame {
-        Frame::Eight(canvas) => Samples::U8(colors(canvas, signal, matrix, to_u8)),
-        Frame::Deep(canvas) => Samples::U16(colors(canvas, signal, matrix, to_u16)),
+        Frame::Eight(canvas) => Samples::U8(colors(canvas, Matrix::of(signal, canvas.shape.bits)?, to_u8)),
+        Frame::Deep(canvas) => Samples::U16(colors(canvas, Matrix::of(signal, canvas.shape.bits)?, to_u16)),
     };
     Ok(Picture { width: size.0, height: size.1, layout: Layout::Rgb, samples })
 }
@@ -66,7 +56,7 @@ pub(super) fn luma(frame: &Frame, signal: Signal) -> Samples {
 ///
 /// # Errors
 /// `Unprocessable` when the two are of different depths.
-pub(super) fn with_alpha(opaque: Picture, alpha: &Samples, premultiplied: bool) -> Result<Picture, Fault> {
+pub(super) fn with_alpha(opaque: &Picture, alpha: &Samples, premultiplied: bool) -> Result<Picture, Fault> {
     let channels = opaque.layout.channels();
     let samples = match (&opaque.samples, alpha) {
         (Samples::U8(colors), Samples::U8(alpha)) => Samples::U8(joined(colors, alpha, channels, premultiplied)),
@@ -76,7 +66,7 @@ pub(super) fn with_alpha(opaque: Picture, alpha: &Samples, premultiplied: bool) 
         }
     };
     let layout = if channels == 1 { Layout::GrayAlpha } else { Layout::Rgba };
-    Ok(Picture { layout, samples, ..opaque })
+    Ok(Picture { width: opaque.width, height: opaque.height, layout, samples })
 }
 
 fn joined<T: Copy + Into<u64> + TryFrom<u64>>(colors: &[T], alpha: &[T], channels: usize, divide: bool) -> Vec<T> {
@@ -96,51 +86,53 @@ fn joined<T: Copy + Into<u64> + TryFrom<u64>>(colors: &[T], alpha: &[T], channel
     samples
 }
 
-fn colors<T, O>(canvas: &Canvas<T>, signal: Signal, matrix: Matrix, store: impl Fn(f32) -> O) -> Vec<O>
+fn colors<T, O>(canvas: &Canvas<T>, matrix: Matrix, store: impl Fn(f32) -> O) -> Vec<O>
 where
     T: Copy + Default + Into<f32> + Into<u32> + TryFrom<u32>,
+    O: Copy + Default,
 {
     let Some([cb, cr]) = &canvas.chroma else { return Vec::new() };
-    let scale = Scale::of(signal, canvas.shape.bits);
     let size = (canvas.width, canvas.height);
     let (cb, cr) = (upsampled(&cb.samples, cb.width, size), upsampled(&cr.samples, cr.width, size));
-    let mut samples = Vec::with_capacity(canvas.luma.samples.len() * 3);
-    for ((luma, cb), cr) in canvas.luma.samples.iter().zip(cb).zip(cr) {
-        samples.extend(matrix.apply(scale, (*luma).into(), cb.into(), cr.into()).map(&store));
+    let mut samples = vec![O::default(); canvas.luma.samples.len() * 3];
+    let planes = canvas.luma.samples.iter().zip(cb).zip(cr);
+    for (rgb, ((luma, cb), cr)) in samples.as_chunks_mut::<3>().0.iter_mut().zip(planes) {
+        *rgb = matrix.apply((*luma).into(), cb.into(), cr.into()).map(&store);
     }
     samples
 }
 
 impl Matrix {
-    fn of(signal: Signal) -> Result<Self, Fault> {
-        let shares = |red, blue| Ok(Self::Shares { red, blue });
-        match signal.matrix {
-            0 => Ok(Self::Identity),
-            1 => shares(0.2126, 0.0722),
-            4 => shares(0.30, 0.11),
-            2 | 5 | 6 => shares(0.299, 0.114),
-            7 => shares(0.212, 0.087),
-            8 => Ok(Self::YCgCo),
-            9 | 10 => shares(0.2627, 0.0593),
-            _ => Err(Fault::new(FaultKind::Unprocessable, "the AVIF's colour matrix is not supported")),
-        }
+    fn of(signal: Signal, bits: u8) -> Result<Self, Fault> {
+        let scale = Scale::of(signal, bits);
+        let weights = match signal.matrix {
+            // The planes are green, blue and red.
+            0 => [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
+            1 => by_shares(0.2126, 0.0722),
+            4 => by_shares(0.30, 0.11),
+            2 | 5 | 6 => by_shares(0.299, 0.114),
+            7 => by_shares(0.212, 0.087),
+            // YCgCo: the planes are luma, green and orange.
+            8 => [[1.0, -1.0, 1.0], [1.0, 1.0, 0.0], [1.0, -1.0, -1.0]],
+            9 | 10 => by_shares(0.2627, 0.0593),
+            _ => return Err(Fault::new(FaultKind::Unprocessable, "the AVIF's colour matrix is not supported")),
+        };
+        let luma = (scale.luma.recip(), scale.luma(0.0));
+        let chroma = if signal.matrix == 0 { luma } else { (scale.chroma.recip(), scale.chroma(0.0)) };
+        Ok(Self(
+            weights.map(|[y, cb, cr]| [y * luma.0, cb * chroma.0, cr * chroma.0, y * luma.1 + (cb + cr) * chroma.1]),
+        ))
     }
 
-    fn apply(self, scale: Scale, luma: f32, cb: f32, cr: f32) -> [f32; 3] {
-        let y = scale.luma(luma);
-        match self {
-            Self::Identity => [scale.luma(cr), y, scale.luma(cb)],
-            Self::YCgCo => {
-                let (green, orange) = (scale.chroma(cb), scale.chroma(cr));
-                [y - green + orange, y + green, y - green - orange]
-            }
-            Self::Shares { red, blue } => {
-                let r = y + 2.0 * (1.0 - red) * scale.chroma(cr);
-                let b = y + 2.0 * (1.0 - blue) * scale.chroma(cb);
-                [r, (y - red * r - blue * b) / (1.0 - red - blue), b]
-            }
-        }
+    fn apply(self, luma: f32, cb: f32, cr: f32) -> [f32; 3] {
+        self.0.map(|[y, b, r, constant]| y * luma + b * cb + r * cr + constant)
     }
+}
+
+/// Weights for planes where luma has known shares of red and blue, and chroma is the distance from it.
+fn by_shares(red: f32, blue: f32) -> [[f32; 3]; 3] {
+    let (of_red, of_blue, green) = (2.0 * (1.0 - red), 2.0 * (1.0 - blue), 1.0 - red - blue);
+    [[1.0, 0.0, of_red], [1.0, -blue * of_blue / green, -red * of_red / green], [1.0, of_blue, 0.0]]
 }
 
 impl Scale {
@@ -228,7 +220,7 @@ mod tests {
     #[test]
     fn premultiplied_colours_are_divided() {
         let opaque = Picture { width: 2, height: 1, layout: Layout::Gray, samples: Samples::U8(vec![50, 0]) };
-        let picture = with_alpha(opaque, &Samples::U8(vec![100, 0]), true).unwrap();
+        let picture = with_alpha(&opaque, &Samples::U8(vec![100, 0]), true).unwrap();
         assert_eq!(picture.samples, Samples::U8(vec![127, 100, 0, 0]));
         assert_eq!(picture.layout, Layout::GrayAlpha);
     }

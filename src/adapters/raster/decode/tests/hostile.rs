@@ -1,5 +1,6 @@
 use super::*;
 use crate::adapters::raster::animation;
+use crate::adapters::raster::color::to_srgb;
 use crate::adapters::raster::drawn::with_corruptions;
 
 const WANTS: [Want; 2] =
@@ -39,6 +40,17 @@ fn a_file_cut_anywhere_is_an_error_and_never_half_a_picture() {
                 assert_eq!(picture_of(decoded), whole, "{format:?} cut at {length} of {}", file.len());
             }
         }
+    }
+}
+
+#[test]
+fn a_changed_colour_profile_never_panics() {
+    let icc = moxcms::ColorProfile::new_display_p3().encode().unwrap();
+    for layout in LAYOUTS {
+        let drawn = picture(4, 3, layout);
+        with_corruptions(&icc, 500, |broken| {
+            let _ = to_srgb(drawn.clone(), &Profile::from_icc(broken));
+        });
     }
 }
 

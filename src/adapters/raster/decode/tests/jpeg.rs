@@ -127,6 +127,19 @@ fn cmyk_of_adobe_is_read_with_its_inks_the_right_way_round() {
 }
 
 #[test]
+fn stray_bytes_are_forgiven_behind_the_picture_and_nowhere_else() {
+    for interlace in [false, true] {
+        let file = written(&picture(64, 64, Layout::Rgb), &EncodeSettings { interlace, ..jpeg(85) });
+        let (body, end) = file.split_at(file.len() - 2);
+        let trailing = [body, &[0x12, 0x34, 0x56], end].concat();
+        assert_eq!(reread(&trailing), reread(&file));
+        let inside = file.len() / 2;
+        let broken = [&file[..inside], &[0xFF, 0xD0, 0x34], &body[inside..], &[0x12, 0x34], end].concat();
+        assert!(read(&broken, &Want::default()).is_err(), "the last warning must not hide the first");
+    }
+}
+
+#[test]
 fn thousands_of_scans_are_refused() {
     let file = written(&picture(16, 16, Layout::Gray), &EncodeSettings { interlace: true, ..jpeg(85) });
     // The last scan, again and again.

@@ -57,7 +57,7 @@ impl<'source> Decompressor<'source> {
         handle.set(raw::TJPARAM_TJPARAM_MAXPIXELS, c_int::try_from(max_pixels).unwrap_or(c_int::MAX))?;
         // SAFETY: the pointer and the length are those of one live slice, which the call only reads.
         let status = unsafe { raw::tj3DecompressHeader(handle.as_ptr(), source.as_ptr(), source.len() as raw::size_t) };
-        tolerate_warning(handle.check(status))?;
+        tolerate(handle.check(status))?;
         let stream = Stream {
             width: side(handle.get(raw::TJPARAM_TJPARAM_JPEGWIDTH))?,
             height: side(handle.get(raw::TJPARAM_TJPARAM_JPEGHEIGHT))?,
@@ -97,19 +97,19 @@ impl<'source> Decompressor<'source> {
             pointers[1] = cb.samples.as_mut_ptr();
             pointers[2] = cr.samples.as_mut_ptr();
         }
+        let source = self.source;
         // SAFETY: source pointer and length are those of one live slice. The planes have the sizes that the library
         // documents (tj3YUVPlaneWidth/Height) for this size and subsampling, `open` read both from this very source,
         // and both arrays have the three entries that the library may read.
-        let status = unsafe {
+        self.decode(|handle| unsafe {
             raw::tj3DecompressToYUVPlanes8(
-                self.handle.as_ptr(),
-                self.source.as_ptr(),
-                self.source.len() as raw::size_t,
+                handle,
+                source.as_ptr(),
+                source.len() as raw::size_t,
                 pointers.as_mut_ptr(),
                 strides.as_mut_ptr(),
             )
-        };
-        tolerate_warning(self.handle.check(status))?;
+        })?;
         Ok(trim(planes))
     }
 
@@ -126,20 +126,34 @@ impl<'source> Decompressor<'source> {
         };
         let pitch = width as usize * channels;
         let mut samples = vec![0; pitch * height as usize];
+        let source = self.source;
         // SAFETY: source pointer and length are those of one live slice. The buffer holds `height` rows of `pitch`
         // bytes, which is what the library writes for the size that `open` read from this very source.
-        let status = unsafe {
+        self.decode(|handle| unsafe {
             raw::tj3Decompress8(
-                self.handle.as_ptr(),
-                self.source.as_ptr(),
-                self.source.len() as raw::size_t,
+                handle,
+                source.as_ptr(),
+                source.len() as raw::size_t,
                 samples.as_mut_ptr(),
                 int(pitch),
                 format,
             )
-        };
-        tolerate_warning(self.handle.check(status))?;
+        })?;
         Ok((width, height, samples))
+    }
+
+    /// Decodes up to the first warning. One that is harmless as the first of all is passed over in a second run: only
+    /// the last one can be asked for, so a run that goes on could hide the others behind it.
+    fn decode(&mut self, mut run: impl FnMut(raw::tjhandle) -> c_int) -> Result<(), TurboError> {
+        self.handle.set(raw::TJPARAM_TJPARAM_STOPONWARNING, 1)?;
+        let status = run(self.handle.as_ptr());
+        match self.handle.check(status) {
+            Err(warning) if is_harmless(&warning) => {}
+            other => return other,
+        }
+        self.handle.set(raw::TJPARAM_TJPARAM_STOPONWARNING, 0)?;
+        let status = run(self.handle.as_ptr());
+        tolerate(self.handle.check(status))
     }
 
     fn scaled_size(&self) -> (u32, u32) {
@@ -147,13 +161,22 @@ impl<'source> Decompressor<'source> {
     }
 }
 
-/// Two warnings are about header fields that nobody reads. All others mean that samples are missing or made up.
-fn tolerate_warning(outcome: Result<(), TurboError>) -> Result<(), TurboError> {
-    const HARMLESS: [&str; 2] = ["unknown JFIF revision", "Unknown Adobe color transform"];
+/// Lets a harmless warning pass.
+fn tolerate(outcome: Result<(), TurboError>) -> Result<(), TurboError> {
     match outcome {
-        Err(error) if error.is_warning() && HARMLESS.iter().any(|text| error.message().contains(text)) => Ok(()),
+        Err(warning) if is_harmless(&warning) => Ok(()),
         other => other,
     }
+}
+
+/// Two warnings are about header fields that nobody reads, one about stray bytes between the picture and the end
+/// marker, which some cameras write. All others mean that samples are missing or made up.
+fn is_harmless(error: &TurboError) -> bool {
+    let message = error.message();
+    error.is_warning()
+        && (message.contains("unknown JFIF revision")
+            || message.contains("Unknown Adobe color transform")
+            || message.ends_with("extraneous bytes before marker 0xd9"))
 }
 
 fn side(value: c_int) -> Result<u32, TurboError> {

@@ -37,6 +37,9 @@ impl AnimEncoder {
         // SAFETY: filled just above.
         let mut options: raw::WebPAnimEncoderOptions = unsafe { options.assume_init() };
         options.anim_params.loop_count = c_int::from(loops);
+        // No key frames but the first: they help only players that seek, and cost up to half the file.
+        options.kmin = c_int::MAX - 1;
+        options.kmax = c_int::MAX;
         // SAFETY: the options are read during the call only; null is answered for sizes out of range.
         let encoder = unsafe { raw::WebPAnimEncoderNewInternal(width, height, &raw const options, version) };
         let encoder = NonNull::new(encoder).ok_or_else(|| WebpError::new("no such animation"))?;
@@ -48,7 +51,7 @@ impl AnimEncoder {
     /// # Errors
     /// When there are too few samples or the library fails.
     pub(in crate::adapters::raster) fn push(&mut self, rgba: &[u8], delay_ms: u32) -> Result<(), WebpError> {
-        let mut picture = Imported::new(self.size, rgba, true)?;
+        let mut picture = Imported::from_samples(self.size, rgba, true)?;
         // SAFETY: encoder, picture and config are alive; the encoder copies what it keeps.
         let done = unsafe {
             raw::WebPAnimEncoderAdd(

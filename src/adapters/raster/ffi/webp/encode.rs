@@ -4,6 +4,7 @@ use libwebp_sys as raw;
 use mortar_actors::StopFlag;
 
 use super::WebpError;
+use crate::adapters::raster::pixels::{Planes, Subsampling};
 
 /// Lossy compression: how good and how hard.
 #[derive(Clone, Copy, Debug)]
@@ -15,21 +16,18 @@ pub(in crate::adapters::raster) struct Effort {
 }
 
 /// A picture in the library's own memory, converted to its own YUV.
-pub(super) struct Imported(raw::WebPPicture);
+pub(in crate::adapters::raster) struct Imported(raw::WebPPicture);
 
-/// Encodes RGB or, with `alpha`, RGBA samples. Ends early when `stop` is raised.
+/// Encodes a picture. Ends early when `stop` is raised.
 ///
 /// # Errors
-/// When there are too few samples, the library fails, or `stop` was raised; ask `stop` which it was.
+/// When the library fails, or `stop` was raised; ask `stop` which it was.
 pub(in crate::adapters::raster) fn encode(
-    size: (u32, u32),
-    samples: &[u8],
-    alpha: bool,
+    mut picture: Imported,
     effort: Effort,
     stop: &StopFlag,
 ) -> Result<Vec<u8>, WebpError> {
     let config = effort.config()?;
-    let mut picture = Imported::new(size, samples, alpha)?;
     let mut written: Vec<u8> = Vec::new();
     picture.0.writer = Some(append);
     picture.0.custom_ptr = (&raw mut written).cast();
@@ -83,7 +81,15 @@ impl Effort {
 }
 
 impl Imported {
-    pub(super) fn new((width, height): (u32, u32), samples: &[u8], alpha: bool) -> Result<Self, WebpError> {
+    /// Converts RGB or, with `alpha`, RGBA samples.
+    ///
+    /// # Errors
+    /// When there are too few samples or there is no memory.
+    pub(in crate::adapters::raster) fn from_samples(
+        (width, height): (u32, u32),
+        samples: &[u8],
+        alpha: bool,
+    ) -> Result<Self, WebpError> {
         let mut picture = raw::WebPPicture::new().map_err(|()| WebpError::new("another version of the library"))?;
         let channels = if alpha { 4 } else { 3 };
         let stride = width as usize * channels;
@@ -110,6 +116,44 @@ impl Imported {
         Ok(imported)
     }
 
+    /// Takes 4:2:0 planes over, from JPEG's full range to the narrow one of video, which WebP has.
+    ///
+    /// # Errors
+    /// When the planes are not 4:2:0 or do not fit their size.
+    pub(in crate::adapters::raster) fn from_planes(planes: &Planes) -> Result<Self, WebpError> {
+        let (Some(Subsampling::Quarter), Some([cb, cr])) = (planes.subsampling(), &planes.chroma) else {
+            return Err(WebpError::new("planes that WebP does not take"));
+        };
+        let mut picture = raw::WebPPicture::new().map_err(|()| WebpError::new("another version of the library"))?;
+        let too_long = |_| WebpError::new("a side too long");
+        picture.width = c_int::try_from(planes.width).map_err(too_long)?;
+        picture.height = c_int::try_from(planes.height).map_err(too_long)?;
+        let mut imported = Self(picture);
+        // SAFETY: the picture was made by the library and its size was set.
+        if unsafe { raw::WebPPictureAlloc(&raw mut imported.0) } == 0 {
+            return Err(WebpError::new(format!("{:?}", imported.0.error_code)));
+        }
+        let (luma, chroma) = (narrow_range(0, 16, 219), narrow_range(128, 128, 224));
+        let picture = &imported.0;
+        for (source, target, stride, levels) in [
+            (&planes.luma, picture.y, picture.y_stride, &luma),
+            (cb, picture.u, picture.uv_stride, &chroma),
+            (cr, picture.v, picture.uv_stride, &chroma),
+        ] {
+            let stride = usize::try_from(stride).map_err(too_long)?;
+            for (y, row) in source.samples.chunks_exact(source.width as usize).take(source.height as usize).enumerate()
+            {
+                // SAFETY: the library allocated this plane with as many rows of at least as many samples: it has the
+                // same size, and its chroma planes are half of it, rounded up, as was checked of the source's.
+                let target = unsafe { std::slice::from_raw_parts_mut(target.add(y * stride), row.len()) };
+                for (target, sample) in target.iter_mut().zip(row) {
+                    *target = levels[usize::from(*sample)];
+                }
+            }
+        }
+        Ok(imported)
+    }
+
     pub(super) fn as_mut_ptr(&mut self) -> *mut raw::WebPPicture {
         &raw mut self.0
     }
@@ -119,5 +163,27 @@ impl Drop for Imported {
     fn drop(&mut self) {
         // SAFETY: the picture was made by the library; freeing one without memory does nothing.
         unsafe { raw::WebPPictureFree(&raw mut self.0) }
+    }
+}
+
+/// Maps full-range levels around `zero` to the narrow range: `zero` to `base`, 255 steps to `steps`.
+fn narrow_range(zero: i32, base: i32, steps: i32) -> [u8; 256] {
+    std::array::from_fn(|level| {
+        // Levels are below 256, so the cast keeps everything; rounding is away from zero on both sides of `zero`.
+        let distance = (level as i32 - zero) * steps;
+        let rounded = (distance + 127 * distance.signum()) / 255;
+        u8::try_from(base + rounded).unwrap_or(u8::MAX)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_full_range_fits_into_the_narrow_one() {
+        let (luma, chroma) = (narrow_range(0, 16, 219), narrow_range(128, 128, 224));
+        assert_eq!((luma[0], luma[255]), (16, 235));
+        assert_eq!((chroma[0], chroma[128], chroma[255]), (16, 128, 240));
     }
 }
