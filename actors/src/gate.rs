@@ -29,6 +29,8 @@ struct Inner {
     capacity: u32,
     max_waiting: usize,
     free: Arc<Semaphore>,
+    /// In steps of the unit. The semaphore cannot tell: it sets free steps aside for whoever waits for more of them.
+    held: AtomicU64,
     waiting: AtomicUsize,
     admitted: AtomicU64,
     refused: AtomicU64,
@@ -44,7 +46,8 @@ enum Unit {
 /// The right to do an amount of work. Dropping it gives the amount back.
 #[must_use = "dropping the permit gives it back"]
 pub struct Permit {
-    _held: OwnedSemaphorePermit,
+    gate: Arc<Inner>,
+    held: OwnedSemaphorePermit,
 }
 
 /// A gate at one moment. Amounts are pieces or bytes, as the gate counts.
@@ -67,32 +70,38 @@ pub struct GateStats {
 impl Gate {
     /// A gate that admits `capacity` pieces of work at once.
     pub fn counting(name: &'static str, capacity: usize) -> Self {
-        Self::new(name, Unit::One, u32::try_from(capacity).unwrap_or(u32::MAX), usize::MAX)
-    }
-
-    /// As [`Gate::counting`], with at most `max_waiting` requesters waiting in [`Gate::enter`]: the next one is
-    /// refused at once.
-    pub fn queueing(name: &'static str, capacity: usize, max_waiting: usize) -> Self {
-        Self::new(name, Unit::One, u32::try_from(capacity).unwrap_or(u32::MAX), max_waiting)
+        Self::new(name, Unit::One, u32::try_from(capacity).unwrap_or(u32::MAX))
     }
 
     /// A gate that admits `capacity` bytes at once, counted in steps of 1 KiB.
     pub fn bytes(name: &'static str, capacity: u64) -> Self {
-        Self::new(name, Unit::Kibibyte, Unit::Kibibyte.steps(capacity).unwrap_or(u32::MAX), usize::MAX)
+        Self::new(name, Unit::Kibibyte, Unit::Kibibyte.steps(capacity).unwrap_or(u32::MAX))
     }
 
-    fn new(name: &'static str, unit: Unit, capacity: u32, max_waiting: usize) -> Self {
+    fn new(name: &'static str, unit: Unit, capacity: u32) -> Self {
         let steps = usize::try_from(capacity).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Inner {
             name,
             unit,
             capacity,
-            max_waiting,
+            max_waiting: usize::MAX,
             free: Arc::new(Semaphore::new(steps)),
+            held: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             admitted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         }))
+    }
+
+    /// Bounds the requesters that wait in [`Gate::enter`]; the next one is refused at once. Without a bound, whoever
+    /// enters must be bounded already.
+    ///
+    /// # Panics
+    /// When the gate is shared already.
+    #[must_use]
+    pub fn waiting_at_most(mut self, requesters: usize) -> Self {
+        Arc::get_mut(&mut self.0).expect("a gate is bounded before it is shared").max_waiting = requesters;
+        self
     }
 
     /// Enters at once or not at all.
@@ -135,8 +144,7 @@ impl Gate {
 
     /// What is held now, in pieces or bytes.
     pub fn held(&self) -> u64 {
-        let free = self.0.free.available_permits() as u64;
-        self.0.unit.amount(u64::from(self.0.capacity).saturating_sub(free))
+        self.0.unit.amount(self.0.held.load(Relaxed))
     }
 
     /// Whether the next piece or byte would be refused.
@@ -166,7 +174,8 @@ impl Gate {
 
     fn admit(&self, held: OwnedSemaphorePermit) -> Permit {
         self.0.admitted.fetch_add(1, Relaxed);
-        Permit { _held: held }
+        self.0.held.fetch_add(held.num_permits() as u64, Relaxed);
+        Permit { gate: Arc::clone(&self.0), held }
     }
 
     fn refuse(&self) -> Fault {
@@ -188,6 +197,12 @@ impl Unit {
             Self::One => steps,
             Self::Kibibyte => steps * 1024,
         }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.gate.held.fetch_sub(self.held.num_permits() as u64, Relaxed);
     }
 }
 
@@ -215,6 +230,8 @@ impl Drop for Place<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn soon() -> Deadline {
@@ -256,7 +273,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_number_of_waiters_is_bounded() {
-        let gate = Gate::queueing("renders", 1, 1);
+        let gate = Gate::counting("renders", 1).waiting_at_most(1);
         let _held = gate.try_enter(1).unwrap();
         let (first, second) = tokio::join!(gate.enter(1, soon()), async {
             assert_eq!(gate.stats().waiting, 1);
@@ -266,5 +283,33 @@ mod tests {
         });
         assert!(first.is_err() && second.is_err());
         assert_eq!(gate.stats().waiting, 0);
+    }
+
+    proptest! {
+        /// Whatever enters and leaves: the capacity is never exceeded, and refused only for want of room.
+        #[test]
+        fn what_is_held_is_what_was_admitted_and_not_yet_given_back(amounts in prop::collection::vec(0_u64..40, 1..100)) {
+            let gate = Gate::counting("pieces", 100);
+            let mut held = std::collections::VecDeque::new();
+            let mut sum = 0;
+            for amount in amounts {
+                match gate.try_enter(amount) {
+                    Ok(permit) => {
+                        held.push_back((amount, permit));
+                        sum += amount;
+                    }
+                    Err(_) => {
+                        prop_assert!(sum + amount > 100);
+                        let (oldest, permit) = held.pop_front().expect("a full gate is held by someone");
+                        drop(permit);
+                        sum -= oldest;
+                    }
+                }
+                prop_assert!(sum <= 100);
+                prop_assert_eq!(gate.held(), sum);
+            }
+            drop(held);
+            prop_assert_eq!(gate.held(), 0);
+        }
     }
 }

@@ -71,13 +71,21 @@ impl<S: State> Door<S> {
     /// Asks the actor: a permit from `gate` or a refusal at once, then the answer by the deadline or a time-out.
     ///
     /// Dropping the future abandons the ask: a message that was not begun is freed at once and never begun, and work
-    /// under way learns it through its [`Ticket`].
+    /// under way learns it through its [`Ticket`](crate::Ticket).
     ///
     /// # Errors
     /// `Overloaded` when the gate is full; `Restarting` when the actor was being rebuilt and did not come back in time,
     /// or ended while at it; `TimedOut` at the deadline; `Panicked` when the work panicked; whatever the work failed
     /// with. A message that was not begun when its actor ended is delivered once more, to the rebuilt one.
     pub async fn ask<M: Ask>(&self, gate: &Gate, message: M, deadline: Deadline) -> Result<M::Reply, Fault>
+    where
+        S: Serve<M>,
+    {
+        let answer = self.ask_twice(gate, message, deadline).await;
+        self.counting_absence(answer)
+    }
+
+    async fn ask_twice<M: Ask>(&self, gate: &Gate, message: M, deadline: Deadline) -> Result<M::Reply, Fault>
     where
         S: Serve<M>,
     {
@@ -102,7 +110,7 @@ impl<S: State> Door<S> {
         S: Serve<M>,
     {
         let (envelope, _answer) = Envelope::seal(self.enter(gate)?, message, deadline, &self.0.meter);
-        self.post(envelope)
+        self.counting_absence(self.post(envelope))
     }
 
     async fn deliver<M: Ask>(&self, gate: &Gate, message: M, deadline: Deadline) -> Result<Delivery<M>, Fault>
@@ -154,8 +162,15 @@ impl<S: State> Door<S> {
         }
     }
 
+    fn counting_absence<T>(&self, answer: Result<T, Fault>) -> Result<T, Fault> {
+        answer.inspect_err(|fault| {
+            if fault.kind() == FaultKind::Restarting {
+                self.0.meter.refused();
+            }
+        })
+    }
+
     fn restarting(&self) -> Fault {
-        self.0.meter.refused();
         Fault::new(FaultKind::Restarting, format!("the {} is being restarted", self.0.name))
             .retry_after(REBUILD_PATIENCE)
     }

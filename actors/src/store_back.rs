@@ -48,7 +48,8 @@ impl StoreBackHandle {
         self.queue.push(item);
     }
 
-    /// Waits until nothing is queued or being written, up to the deadline; `false` when something still is.
+    /// Waits until nothing is queued or being written, up to the deadline; `false` when something still is. To be
+    /// called before the tree is stopped, which loses what is left.
     pub async fn flush(&self, deadline: Deadline) -> bool {
         within(deadline, self.queue.idle()).await.is_ok()
     }

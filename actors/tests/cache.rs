@@ -1,5 +1,7 @@
 //! The cache never fails a request, never serves what has outlived its time, and hands out the buffer it was given.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

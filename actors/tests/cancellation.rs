@@ -1,5 +1,7 @@
 //! Whoever leaves takes the work along: queued payloads are freed at once, work under way is told or dropped.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

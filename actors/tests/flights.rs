@@ -1,5 +1,7 @@
 //! Identical requests make one run, whoever leaves and whatever crashes.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! Bounds hold, whatever actix does: what does not fit is refused at once, with a type.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -7,7 +9,7 @@ use std::time::Duration;
 use actix::Arbiter;
 use futures::future::join_all;
 use mortar_actors::fakes::{Counted, Gauge, assert_clean, eventually};
-use mortar_actors::{Ask, Deadline, Door, FaultKind, Gate, Serve, State, Ticket, Tree, Work};
+use mortar_actors::{Ask, Deadline, Door, Fault, FaultKind, Gate, Serve, State, Ticket, Tree, Work};
 use tokio::sync::Notify;
 
 /// An actor that a test can block together with its whole thread.
@@ -32,14 +34,14 @@ impl State for Blocked {}
 impl Serve<Block> for Blocked {
     fn serve(&mut self, block: Block, _: &Ticket) -> Work<()> {
         // Ends with an error when the test ends early, so that the thread never hangs.
-        drop(block.0.recv());
-        Work::Done(Ok(()))
+        let unblocked = block.0.recv();
+        Work::Done(unblocked.map_err(|_| Fault::new(FaultKind::Cancelled, "the test has ended")))
     }
 }
 
 impl Serve<Carry> for Blocked {
     fn serve(&mut self, carry: Carry, _: &Ticket) -> Work<()> {
-        drop(carry);
+        drop(carry.0);
         Work::Done(Ok(()))
     }
 }

@@ -1,5 +1,7 @@
 //! Store clients are bounded, watched and rebuilt; reads count until their bodies are gone.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

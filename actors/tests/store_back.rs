@@ -1,5 +1,7 @@
 //! Results are stored behind everyone's back: bounded, dropped oldest first, flushed at the end.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,10 +1,13 @@
 //! Panics are survived: an answer for the caller, fresh state, a counter, a budget.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::Arbiter;
+use futures::future::join_all;
 use mortar_actors::fakes::{Counted, Gauge, assert_clean, eventually};
 use mortar_actors::{
     ActorStats, Ask, ChildState, Deadline, Door, FaultKind, Gate, Serve, State, SupervisionSettings, Ticket, Tree,
@@ -162,6 +165,17 @@ async fn messages_that_stood_behind_the_panic_are_served_by_the_rebuilt_actor() 
     let mut counts = [first.unwrap(), second.unwrap()];
     counts.sort_unstable();
     assert_eq!(counts, [1, 2], "both, by the one fresh actor, in whatever order");
+    assert_clean(&tree).await;
+}
+
+#[actix::test]
+async fn messages_are_begun_in_the_order_of_their_asks() {
+    let (mut builder, stage) = (builder(), Stage::new());
+    let door = stage.counter(&mut builder);
+    let tree = builder.start().await.unwrap();
+    let asks = (0..16).map(|_| door.ask(&stage.gate, Add, soon()));
+    let counts: Vec<_> = join_all(asks).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(counts, (1..=16).collect::<Vec<_>>());
     assert_clean(&tree).await;
 }
 

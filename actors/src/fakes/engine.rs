@@ -1,4 +1,5 @@
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -6,6 +7,9 @@ use super::{Counted, Gauge};
 use crate::fault::{Fault, FaultKind};
 use crate::transform::{Engine, Estimate};
 use crate::vocab::StopFlag;
+
+/// How long a render waits for its next stage, by the wall clock.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An engine that does as its jobs say.
 #[derive(Clone, Debug, Default)]
@@ -81,16 +85,20 @@ impl Stages {
         self.0.1.notify_all();
     }
 
-    /// Waits for a stage to be allowed; `false` when there are none left.
+    /// Waits for a stage to be allowed; `false` when there are none left, or when none is allowed for so long that the
+    /// test must have ended without allowing one.
     fn pass(&self) -> bool {
-        let allowed = self.0.0.lock().expect("no test panics inside a fake");
-        if allowed.stages_left == 0 {
+        let state = self.0.0.lock().expect("no test panics inside a fake");
+        if state.stages_left == 0 {
             return false;
         }
-        let mut allowed =
-            self.0.1.wait_while(allowed, |allowed| allowed.allowed == 0).expect("no test panics inside a fake");
-        allowed.allowed -= 1;
-        allowed.stages_left -= 1;
+        let waited = self.0.1.wait_timeout_while(state, PATIENCE, |state| state.allowed == 0);
+        let (mut state, timeout) = waited.expect("no test panics inside a fake");
+        if timeout.timed_out() {
+            return false;
+        }
+        state.allowed -= 1;
+        state.stages_left -= 1;
         true
     }
 }

@@ -144,7 +144,7 @@ impl TreeBuilder {
             reads: Gate::counting("reads", settings.reads),
             writes: Gate::counting("writes", settings.writes),
             write_backs: Gate::counting("write-backs", settings.write_backs),
-            buffered: Gate::bytes("bytes of bodies", settings.buffered_bytes),
+            buffered: Gate::bytes("bytes of bodies", settings.buffered_bytes).waiting_at_most(settings.reads),
         };
         let listed = vec![gates.reads.clone(), gates.writes.clone(), gates.write_backs.clone(), gates.buffered.clone()];
         let roster = Arc::new(Roster::new(settings.max_clients));

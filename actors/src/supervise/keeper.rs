@@ -83,8 +83,8 @@ impl<S: State, F: FnMut() -> S + Send + 'static> Incarnation for KeptActor<S, F>
             };
             let life = Life::new(Arc::clone(&child.meter));
             let (address, mut gone) = Host::start_here(state, Arc::clone(&life), self.mailbox);
-            child.enter(ChildState::Running);
             self.door.open(number, address);
+            child.enter(ChildState::Running);
             tokio::select! {
                 // The sender is dropped with the actor; nothing is ever sent.
                 _ = &mut gone => {}

@@ -12,7 +12,7 @@ pub(super) struct Floor {
     pub(super) settings: TransformSettings,
     /// Running and queued renders together.
     pub(super) renders: Gate,
-    /// Running renders.
+    /// Running renders. Whoever waits here or for memory is bounded by `renders`.
     pub(super) slots: Gate,
     pub(super) memory: Gate,
     pub(super) quarantine: Quarantine,
