@@ -272,8 +272,8 @@ async fn a_lease_is_held_renewed_and_given_back() {
     let (answer, ()) = tokio::join!(scene.join("a"), async {
         eventually("it flies", || scene.runs.get() == 1).await;
         assert!(lease.is_held(&key));
-        tokio::time::sleep(Duration::from_millis(5_500)).await;
-        assert_eq!(lease.renewals.get(), 1, "at a third of fifteen seconds");
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        assert_eq!(lease.renewals.get(), 1, "at a third of six seconds");
         scene.go.notify_one();
     });
     assert_eq!(answer.unwrap(), 1);

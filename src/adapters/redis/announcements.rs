@@ -134,7 +134,9 @@ impl Announcements {
         }
         for channels in changes.unsubscribe.chunks(BATCH) {
             within(ANSWER, commands.unsubscribe(texts(channels))).await?;
-            channels.iter().for_each(|channel| drop(subscribed.remove(channel)));
+            for channel in channels {
+                subscribed.remove(channel);
+            }
         }
         Ok(())
     }

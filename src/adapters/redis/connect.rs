@@ -24,8 +24,7 @@ pub(super) fn servers(config: &RedisConfig) -> Result<Vec<ConnectionInfo>, Fault
 }
 
 fn server(config: &RedisConfig, endpoint: &RedisEndpoint, ca: Option<&[u8]>) -> RedisResult<ConnectionInfo> {
-    let mut settings =
-        RedisConnectionInfo::default().set_db(i64::from(config.database)).set_skip_set_lib_name();
+    let mut settings = RedisConnectionInfo::default().set_db(i64::from(config.database)).set_skip_set_lib_name();
     if let Some(username) = &config.credentials.username {
         settings = settings.set_username(username);
     }

@@ -28,7 +28,7 @@ enum Pool {
 }
 
 /// A connection that goes back to the pool when dropped.
-enum Borrowed {
+pub(super) enum Borrowed {
     Single(deadpool_redis::Connection),
     Cluster(cluster::Connection),
 }
@@ -111,8 +111,7 @@ impl Pool {
         let unusable = |why: String| Fault::new(FaultKind::Invalid, format!("the Redis cannot be used: {why}"));
         match config.topology {
             RedisTopology::Single => {
-                let settings =
-                    AsyncConnectionConfig::new().set_connection_timeout(connect).set_response_timeout(None);
+                let settings = AsyncConnectionConfig::new().set_connection_timeout(connect).set_response_timeout(None);
                 let server = servers.into_iter().next().ok_or_else(|| unusable("it has no address".to_owned()))?;
                 let manager = deadpool_redis::Manager::new_with_config(server, settings);
                 deadpool_redis::Pool::builder(manager.map_err(|why| unusable(why.to_string()))?)
