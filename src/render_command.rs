@@ -156,3 +156,72 @@ fn describe_result(rendered: &Rendered) -> Vec<String> {
 fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
 }
+
+#[cfg(test)]
+mod tests {
+    use mortar_actors::FaultKind;
+
+    use super::*;
+
+    fn limits() -> LimitsConfig {
+        LimitsConfig {
+            source_bytes: 1 << 20,
+            source_pixels: 1 << 20,
+            output_side: 1_000,
+            output_pixels: 1 << 20,
+            frames: 1,
+            watermark_bytes: 1 << 20,
+            operations: 4,
+            render_memory_bytes: 64 << 20,
+        }
+    }
+
+    fn encoding() -> EncodingConfig {
+        EncodingConfig {
+            jpeg_quality: 80,
+            webp_quality: 75,
+            webp_method: 4,
+            avif_quality: 50,
+            avif_speed: 9,
+            png_compression: 6,
+        }
+    }
+
+    /// A directory with a picture of 40 x 30 pixels in it, and the arguments to render that.
+    fn args(query: &str) -> (tempfile::TempDir, RenderArgs) {
+        let directory = tempfile::tempdir().unwrap();
+        let input = directory.path().join("in.png");
+        image::RgbImage::from_pixel(40, 30, image::Rgb([10, 200, 90])).save(&input).unwrap();
+        let output = directory.path().join("out.webp");
+        (directory, RenderArgs { input, query: query.to_owned(), output })
+    }
+
+    #[test]
+    fn a_file_is_rendered_and_every_stage_reported() {
+        let (_directory, args) = args("width=20&format=webp");
+        let mut report = Vec::new();
+        run(&args, &limits(), &encoding(), &mut report).unwrap();
+        let header = probe(&fs::read(&args.output).unwrap()).unwrap();
+        assert_eq!((header.width, header.height), (20, 15));
+        let report = String::from_utf8(report).unwrap();
+        for expected in ["source  Png 40x30", "step 1  resize to 20x-", "result  Webp 20x15", "decode", "encode"] {
+            assert!(report.contains(expected), "{expected} is missing in:\n{report}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_leaves_nothing_behind() {
+        let (directory, args) = args("width=5000");
+        let error = run(&args, &limits(), &encoding(), &mut Vec::new()).unwrap_err();
+        assert!(matches!(error, RenderError::Refused(fault) if fault.kind() == FaultKind::Invalid));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let (_directory, mut args) = args("width=20");
+        args.input = PathBuf::from("/nowhere/in.png");
+        let error = run(&args, &limits(), &encoding(), &mut Vec::new()).unwrap_err();
+        assert!(error.to_string().starts_with("cannot read /nowhere/in.png"), "{error}");
+    }
+}

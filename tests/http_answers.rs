@@ -11,7 +11,8 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use mortar::error;
-use mortar::http::{Cors, CorsSettings, Edge, EdgeSettings, PanicCount, RequestId};
+use mortar::http::stats::Traffic;
+use mortar::http::{Cors, CorsSettings, Edge, EdgeSettings, RequestId};
 use mortar::respond::{self, Extras, HeaderRule, HeaderRules};
 use mortar_actors::{Body, ByteStream, EntityTag, Fault, FaultKind, Fetched, ObjectMeta, Rendition};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// A server with one handler for each way an answer can go.
 struct Server {
     address: std::net::SocketAddr,
-    panics: PanicCount,
+    traffic: Traffic,
     /// Receives one message for each object body that is closed.
     closed: mpsc::UnboundedReceiver<()>,
     handle: actix_web::dev::ServerHandle,
@@ -43,7 +44,7 @@ impl Drop for Source {
 impl Server {
     async fn start() -> Self {
         let (closed_sender, closed) = mpsc::unbounded_channel();
-        let panics = PanicCount::default();
+        let traffic = Traffic::default();
         let rule = HeaderRule {
             status_codes: vec![200, 404, 500],
             override_existing: false,
@@ -53,7 +54,7 @@ impl Server {
             rules: HeaderRules::new(&[rule]).unwrap(),
             cors: Cors::new(&CorsSettings::default()).unwrap(),
             access_log: true,
-            panics: panics.clone(),
+            traffic: traffic.clone(),
         });
         let server = HttpServer::new(move || {
             App::new()
@@ -73,7 +74,7 @@ impl Server {
         let server = server.run();
         let handle = server.handle();
         actix_web::rt::spawn(server);
-        Self { address, panics, closed, handle }
+        Self { address, traffic, closed, handle }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -223,7 +224,7 @@ async fn fault_17_a_panic_is_a_500_with_an_id_and_the_next_request_works() {
         "GET /panic HTTP/1.1\r\nHost: x\r\n\r\nGET /missing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     let both = server.talk(requests).await;
     assert!(both.starts_with("HTTP/1.1 500 ") && both.contains("HTTP/1.1 404 "), "{both}");
-    assert_eq!(server.panics.get(), 2);
+    assert_eq!(server.traffic.stats().panics, 2);
     server.stop().await;
 }
 

@@ -90,12 +90,14 @@ impl<S: State> Door<S> {
         S: Serve<M>,
     {
         let seen = *self.0.phase.borrow();
-        let message = match self.deliver(gate, message, deadline).await? {
+        let message = match self.deliver(self.enter(gate)?, message, deadline).await? {
             Delivery::Answered(answer) => return answer,
             Delivery::Returned(message) => message,
         };
+        // Whoever waits for the rebuild is bounded by the gate as well.
+        let permit = self.enter(gate)?;
         self.rebuilt(seen, deadline).await?;
-        match self.deliver(gate, message, deadline).await? {
+        match self.deliver(permit, message, deadline).await? {
             Delivery::Answered(answer) => answer,
             Delivery::Returned(_) => Err(self.restarting()),
         }
@@ -113,16 +115,20 @@ impl<S: State> Door<S> {
         self.counting_absence(self.post(envelope))
     }
 
-    async fn deliver<M: Ask>(&self, gate: &Gate, message: M, deadline: Deadline) -> Result<Delivery<M>, Fault>
+    async fn deliver<M: Ask>(&self, permit: Permit, message: M, deadline: Deadline) -> Result<Delivery<M>, Fault>
     where
         S: Serve<M>,
     {
-        let (envelope, answer) = Envelope::seal(self.enter(gate)?, message, deadline, &self.0.meter);
+        let (envelope, answer) = Envelope::seal(permit, message, deadline, &self.0.meter);
         let waiting = Waiting::on(&envelope);
-        if self.post(envelope).is_ok()
-            && let Ok(answer) = within(deadline, answer).await?
-        {
-            return Ok(Delivery::Answered(answer));
+        match self.post(envelope) {
+            Ok(()) => {
+                if let Ok(answer) = within(deadline, answer).await? {
+                    return Ok(Delivery::Answered(answer));
+                }
+            }
+            Err(fault) if fault.kind() == FaultKind::Restarting => {}
+            Err(fault) => return Err(fault),
         }
         match waiting.take_back() {
             Some(message) => Ok(Delivery::Returned(message)),
@@ -142,7 +148,7 @@ impl<S: State> Door<S> {
         let Some(address) = address.as_ref() else { return Err(self.restarting()) };
         address.try_send(envelope).map_err(|refusal| match refusal {
             SendError::Closed(_) => self.restarting(),
-            // The mailbox is larger than all gates together, so a full one means that the actor shares no gate with us.
+            // The mailbox is larger than all gates of the actor together, so this gate is not one of them.
             SendError::Full(_) => Fault::new(FaultKind::Overloaded, format!("the {} is overloaded", self.0.name)),
         })
     }

@@ -169,6 +169,21 @@ async fn messages_that_stood_behind_the_panic_are_served_by_the_rebuilt_actor() 
 }
 
 #[actix::test]
+async fn those_who_wait_for_a_rebuild_are_bounded_by_the_gate() {
+    let (mut builder, stage) = (builder(), Stage::new());
+    let door = stage.counter(&mut builder);
+    let tree = builder.start().await.unwrap();
+    door.ask(&stage.gate, Panic, soon()).await.unwrap_err();
+    eventually("it is being rebuilt", || counter_of(&tree).state == ChildState::Restarting).await;
+
+    let answers = join_all((0..1000).map(|_| door.ask(&stage.gate, Add, soon()))).await;
+    let refused = answers.iter().filter(|answer| answer.is_err()).count();
+    assert_eq!((answers.len() - refused, refused), (16, 984));
+    assert!(answers.iter().flat_map(|answer| answer.as_ref().err()).all(|fault| fault.kind() == FaultKind::Overloaded));
+    assert_clean(&tree).await;
+}
+
+#[actix::test]
 async fn messages_are_begun_in_the_order_of_their_asks() {
     let (mut builder, stage) = (builder(), Stage::new());
     let door = stage.counter(&mut builder);

@@ -84,7 +84,8 @@ impl Traffic {
         self.0.panics.fetch_add(1, Relaxed);
     }
 
-    fn stats(&self) -> HttpStats {
+    /// The counts so far.
+    pub fn stats(&self) -> HttpStats {
         let counters = &self.0;
         let ended = counters.ended.load(Relaxed);
         let class = |index: usize| counters.by_class[index].load(Relaxed);

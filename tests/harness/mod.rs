@@ -2,6 +2,10 @@
 
 #![expect(dead_code, unreachable_pub, reason = "each test program uses its own part of the harness")]
 
+pub mod origin;
+pub mod pictures;
+pub mod wire;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -18,7 +22,11 @@ use ureq::http::Request;
 /// How long anything may take that a test waits for.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A configuration with every limit at its default, one bucket `media` on disk, and room for more in `{more}`.
+/// The program under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_mortar");
+
+/// A configuration with every limit at its default, one bucket `media` on disk, and room for more in `{more}`. In what is
+/// put there, `{root}` stands for the directory of all data.
 const CONFIG: &str = r#"
 [server]
 listens = ["127.0.0.1:0"]
@@ -76,9 +84,15 @@ impl Mortar {
 
     /// Starts with more keys of `[server]` and more sections.
     pub fn with(server: &str, more: &str) -> Self {
+        Self::with_files(&[], server, more)
+    }
+
+    /// Starts with files in its working directory, more keys of `[server]` and more sections.
+    pub fn with_files(files: &[(&str, &[u8])], server: &str, more: &str) -> Self {
         let directory = Arc::new(tempfile::tempdir().unwrap());
         let root = directory.path().join("data");
         fs::create_dir_all(&root).unwrap();
+        files.iter().for_each(|(name, bytes)| fs::write(directory.path().join(name), bytes).unwrap());
         let config =
             CONFIG.replace("{server}", server).replace("{more}", more).replace("{root}", root.to_str().unwrap());
         let path = directory.path().join("mortar.toml");
@@ -94,8 +108,9 @@ impl Mortar {
         Self::run(directory, config)
     }
 
+    /// Starts on a directory with a configuration in it.
     fn run(directory: Arc<TempDir>, config: PathBuf) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mortar"))
+        let mut child = Command::new(PROGRAM)
             .arg("--config")
             .arg(&config)
             .current_dir(directory.path())
@@ -132,6 +147,11 @@ impl Mortar {
         fs::write(path, bytes).unwrap();
     }
 
+    /// The directory of all data.
+    pub fn root(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
     /// GET.
     pub fn get(&self, path: &str) -> Answer {
         self.get_with(path, &[])
@@ -164,6 +184,34 @@ impl Mortar {
         children.iter().find(|child| child["name"] == name).unwrap_or_else(|| panic!("no actor {name}")).clone()
     }
 
+    /// What only the actor of this name has, as `/stats` tells it.
+    pub fn detail(&self, name: &str) -> Value {
+        let detail = self.actor(name)["detail"].as_object().unwrap().clone();
+        detail.into_iter().next().unwrap().1
+    }
+
+    /// Starts a GET on a thread of its own.
+    pub fn get_meanwhile(&self, path: &str) -> thread::JoinHandle<Answer> {
+        let url = format!("{}{path}", self.address);
+        thread::spawn(move || send("GET", &url, &[]))
+    }
+
+    /// Waits until so many results have been written to their stores, or have failed to be.
+    pub fn wait_until_stored(&self, count: u64) {
+        wait_for("results to be stored", || (self.detail("store-back")["written"] == count).then_some(()));
+    }
+
+    /// Waits until nothing is under way: no request, flight, render, read or write.
+    pub fn wait_until_idle(&self) {
+        wait_for("mortar to be idle", || {
+            let stats = self.stats();
+            let children = stats["tree"]["children"].as_array().unwrap();
+            let gates = children.iter().flat_map(|child| child["gates"].as_array().unwrap());
+            let held: u64 = gates.map(|gate| gate["held"].as_u64().unwrap() + gate["waiting"].as_u64().unwrap()).sum();
+            (held == 0 && stats["http"]["in_flight"] == 0).then_some(())
+        });
+    }
+
     /// Waits until `/stats` fulfils a condition.
     pub fn wait_for_stats(&self, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
         wait_for(what, || Some(self.stats()).filter(&condition))
@@ -171,8 +219,13 @@ impl Mortar {
 
     /// Sends SIGTERM.
     pub fn ask_to_stop(&self) {
-        let asked = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        assert!(asked.success());
+        self.signal("TERM");
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
     }
 
     /// Sends SIGTERM and waits for the end.
@@ -331,7 +384,8 @@ fn agent() -> Agent {
         .into()
 }
 
-fn send(method: &str, url: &str, headers: &[(&str, &str)]) -> Answer {
+/// Any request without a body.
+pub fn send(method: &str, url: &str, headers: &[(&str, &str)]) -> Answer {
     let request = Request::builder().method(method).uri(url);
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let (parts, mut body) = agent().run(request.body(()).unwrap()).unwrap().into_parts();

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::LockSettings;
 use super::errand::Errand;
-use super::flight::{Flight, NoSeat, Seat, flight_deadline};
+use super::flight::{Flight, NoSeat, Seat};
 use super::leased::Leased;
 use super::roll::Roll;
 use crate::fault::{Fault, FaultKind};
@@ -10,7 +10,7 @@ use crate::gate::Gate;
 use crate::handle::Ask;
 use crate::host::{Serve, State, Work};
 use crate::ticket::Ticket;
-use crate::vocab::Key;
+use crate::vocab::{Deadline, Key};
 
 /// The actor's state: the one that starts flights, so that no key ever gets two by accident.
 pub(crate) struct Lock<T> {
@@ -48,7 +48,7 @@ impl<T: Clone + Send + Sync + 'static> Lock<T> {
             }
         }
         let permit = self.flights.try_enter(1)?;
-        let (flight, seat) = Flight::new(key, flight_deadline(&self.settings));
+        let (flight, seat) = Flight::new(key, Deadline::within(self.settings.flight_timeout));
         self.roll.enter(&flight);
         drop(tokio::spawn(flight.run(errand, Arc::clone(&self.lease), Arc::clone(&self.roll), permit)));
         Ok(seat)

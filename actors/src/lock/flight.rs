@@ -3,7 +3,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::watch;
 
-use super::LockSettings;
 use super::errand::{Errand, FlightContext};
 use super::leased::Leased;
 use super::roll::Roll;
@@ -130,9 +129,4 @@ impl<T: Clone + Send + Sync + 'static> Drop for Landing<T> {
 
 fn cut_off() -> Fault {
     Fault::new(FaultKind::Restarting, "the work was cut off")
-}
-
-/// The deadline of a flight that starts now.
-pub(super) fn flight_deadline(settings: &LockSettings) -> Deadline {
-    Deadline::within(settings.flight_timeout)
 }

@@ -60,7 +60,7 @@ impl TreeBuilder {
         let joins = Gate::counting("joins", settings.joins);
         let flights = Gate::counting("flights", settings.max_flights);
         let lease = Arc::new(Leased::new(lease, &settings));
-        let roll = Arc::new(Roll::new(Arc::clone(&lease)));
+        let roll = Arc::new(Roll::new(Arc::clone(&lease), flights.clone()));
         let observed = Arc::clone(&roll);
         let gates = vec![joins.clone(), flights.clone()];
         let door = self.observed_actor("lock", gates, Some(observed), move || {

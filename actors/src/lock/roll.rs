@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use super::LockStats;
 use super::flight::Flight;
 use super::leased::Leased;
+use crate::gate::Gate;
 use crate::stats::Detail;
 use crate::supervise::Observe;
 use crate::vocab::Key;
@@ -16,16 +17,19 @@ use crate::vocab::Key;
 pub(super) struct Roll<T> {
     flights: Mutex<HashMap<Key, Weak<Flight<T>>>>,
     lease: Arc<Leased>,
+    /// Full while every further flight is refused.
+    gate: Gate,
     started: AtomicU64,
     joined: AtomicU64,
     abandoned: AtomicU64,
 }
 
 impl<T> Roll<T> {
-    pub(super) fn new(lease: Arc<Leased>) -> Self {
+    pub(super) fn new(lease: Arc<Leased>, gate: Gate) -> Self {
         Self {
             flights: Mutex::default(),
             lease,
+            gate,
             started: AtomicU64::new(0),
             joined: AtomicU64::new(0),
             abandoned: AtomicU64::new(0),
@@ -85,5 +89,9 @@ impl<T: Clone + Send + Sync + 'static> Observe for Roll<T> {
             lease_faults: self.lease.faults(),
             lease_resting: self.lease.is_resting(),
         })
+    }
+
+    fn reasons(&self) -> Vec<String> {
+        self.gate.is_full().then(|| "lock is saturated".to_owned()).into_iter().collect()
     }
 }

@@ -147,7 +147,7 @@ impl TreeBuilder {
             buffered: Gate::bytes("bytes of bodies", settings.buffered_bytes).waiting_at_most(settings.reads),
         };
         let listed = vec![gates.reads.clone(), gates.writes.clone(), gates.write_backs.clone(), gates.buffered.clone()];
-        let roster = Arc::new(Roster::new(settings.max_clients));
+        let roster = Arc::new(Roster::new(settings.max_clients, gates.reads.clone()));
         let published = Arc::clone(&roster);
         let observed = Arc::clone(&roster);
         let door = self.observed_actor("storage", listed, Some(observed), move || {

@@ -5,6 +5,7 @@ use arc_swap::ArcSwap;
 
 use super::client::Client;
 use super::{Reachability, StorageStats};
+use crate::gate::Gate;
 use crate::stats::Detail;
 use crate::supervise::Observe;
 
@@ -12,6 +13,8 @@ use crate::supervise::Observe;
 pub(super) struct Roster {
     pub(super) counters: Arc<Counters>,
     max_clients: usize,
+    /// Full while every further read is refused.
+    reads: Gate,
     clients: ArcSwap<Vec<Arc<Client>>>,
 }
 
@@ -25,8 +28,8 @@ pub(super) struct Counters {
 }
 
 impl Roster {
-    pub(super) fn new(max_clients: usize) -> Self {
-        Self { counters: Arc::default(), max_clients, clients: ArcSwap::default() }
+    pub(super) fn new(max_clients: usize, reads: Gate) -> Self {
+        Self { counters: Arc::default(), max_clients, reads, clients: ArcSwap::default() }
     }
 
     pub(super) fn publish(&self, clients: Vec<Arc<Client>>) {
@@ -51,5 +54,9 @@ impl Observe for Roster {
             unhealthy_closed: self.counters.unhealthy_closed.load(Relaxed),
             clients: self.clients.load().iter().map(|client| client.stats()).collect(),
         })
+    }
+
+    fn reasons(&self) -> Vec<String> {
+        self.reads.is_full().then(|| "storage is saturated".to_owned()).into_iter().collect()
     }
 }

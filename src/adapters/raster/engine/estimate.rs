@@ -43,7 +43,9 @@ fn decoding(outline: &Outline) -> u64 {
             let coefficients = if header.progressive { stored * COEFFICIENTS } else { 0 };
             coefficients + shrunk(outline).pixels() * 4
         }
-        SourceFormat::Png | SourceFormat::Bmp | SourceFormat::Tiff => stored * pixel * 2,
+        // Deep samples are decoded as bytes and copied to where they are aligned.
+        SourceFormat::Png | SourceFormat::Bmp | SourceFormat::Tiff if header.bit_depth > 8 => stored * pixel * 2,
+        SourceFormat::Png | SourceFormat::Bmp | SourceFormat::Tiff => stored * pixel,
         // A lossless WebP is decoded at full size before it is shrunk.
         SourceFormat::Webp if !outline.animated => stored * 4 + shrunk(outline).pixels() * 4,
         // The canvas, the frame before it and the frame laid on it.

@@ -1,0 +1,6 @@
+//! What the fuzz targets share. Each target is a promise that holds for any bytes at all; what breaks it is a panic,
+//! which the fuzzer reports together with the bytes.
+
+mod picture;
+
+pub use picture::render;
