@@ -4,6 +4,7 @@
 
 pub mod origin;
 pub mod pictures;
+pub mod redis;
 pub mod wire;
 
 use std::fs;
@@ -106,6 +107,11 @@ impl Mortar {
         let (directory, config) = (Arc::clone(&self.directory), self.config.clone());
         drop(self);
         Self::run(directory, config)
+    }
+
+    /// Starts another instance with the same configuration on the same data.
+    pub fn beside(&self) -> Self {
+        Self::run(Arc::clone(&self.directory), self.config.clone())
     }
 
     /// Starts on a directory with a configuration in it.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use deadpool_redis::redis;
 use tempfile::TempDir;
 
-use super::wait_for;
+use super::{PATIENCE, wait_for};
 
 /// A running `redis-server`, killed when dropped.
 pub struct Redis {
@@ -67,7 +67,8 @@ impl Redis {
 
     /// Sends a signal, such as `STOP`.
     pub fn signal(&self, name: &str) {
-        super::signal(self.child.id(), name);
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
     }
 
     /// One command, by a connection of its own.
@@ -79,8 +80,9 @@ impl Redis {
     pub fn try_run<T: redis::FromRedisValue>(&self, command: &[&str]) -> redis::RedisResult<T> {
         let client = redis::Client::open(format!("redis://{}", self.address())).unwrap();
         let mut connection = client.get_connection_with_timeout(Duration::from_secs(5))?;
+        connection.set_read_timeout(Some(PATIENCE))?;
         let mut asked = redis::cmd(command[0]);
-        command[1..].iter().for_each(|argument| drop(asked.arg(*argument)));
+        asked.arg(&command[1..]);
         asked.query(&mut connection)
     }
 
@@ -136,6 +138,20 @@ fn spawn(directory: &Path, port: u16, arguments: &[String]) -> Child {
         .spawn()
         .expect("redis-server is installed by scripts/setup")
 }
+
+/// The keys of `[server]` and the sections by which instances share a Redis for results and leases. The limits are
+/// wide, for a busy machine; tests of those limits set their own.
+pub fn shared(address: &str) -> String {
+    format!("{}{}{PATIENT}", section("cache", address), section("lock", address))
+}
+
+/// The section of `[server]` by which something is in the Redis at an address.
+pub fn section(name: &str, address: &str) -> String {
+    format!("[server.{name}]\ntype = \"redis\"\naddress = \"{address}\"\nwait_timeout = \"5s\"\n")
+}
+
+/// Limits that a busy machine keeps.
+pub const PATIENT: &str = "[actors.cache]\nshared_timeout = \"5s\"\n[actors.lock]\nlease_timeout = \"1s\"\n";
 
 /// A port that nobody listens on, with its neighbour for the bus of a cluster far above.
 pub fn free_port() -> u16 {
