@@ -84,7 +84,7 @@ impl App {
         });
         let numbers = PipelineSettings {
             source_bytes: config.limits.source_bytes,
-            result_bytes: config.limits.source_bytes,
+            result_bytes: result_bytes(config),
             default_time_to_live: config.server.cache.default_time_to_live,
             times_to_live: lifetimes.collect(),
         };
@@ -95,7 +95,7 @@ impl App {
         let stores = stores(config);
         stores.create_roots().map_err(|(root, cause)| StartError::Root { root, cause })?;
 
-        let arbiter = actors_arbiter(config.server.concurrent_image_processing);
+        let arbiter = actors_arbiter(blocking_threads(config));
         let runtimes = Runtimes::default();
         runtimes.enrol_current();
         let enrolled = runtimes.clone();
@@ -177,14 +177,28 @@ fn pipeline(
     }
 }
 
-/// All actors share one thread: their handlers take microseconds. Renders and file reads run on its blocking pool, whose
-/// bound is above what the gates admit, so that nothing queues there unseen.
-fn actors_arbiter(renders: usize) -> Arbiter {
-    const FILE_OPERATIONS: usize = 128;
+/// A result that was rendered can be read back: no format takes more than the samples, four of 16 bits for a pixel.
+fn result_bytes(config: &Config) -> u64 {
+    const BYTES_PER_PIXEL: u64 = 8;
+    let largest = config.limits.output_pixels.saturating_mul(BYTES_PER_PIXEL).max(config.limits.source_bytes);
+    largest.min(config.actors.storage.bytes_in_flight)
+}
+
+/// Everything that the gates admit at once, each with a thread, and a check of every store client besides: nothing queues
+/// in the blocking pool unseen, and renders do not wait behind a disk that hangs.
+fn blocking_threads(config: &Config) -> usize {
+    let storage = &config.actors.storage;
+    let operations = [storage.reads, storage.streams, storage.writes, storage.write_backs, storage.clients];
+    operations.into_iter().fold(config.server.concurrent_image_processing, usize::saturating_add)
+}
+
+/// All actors share one thread: their handlers take microseconds. Renders and file operations run on its blocking pool,
+/// whose threads are made when they are needed and end after a while.
+fn actors_arbiter(blocking_threads: usize) -> Arbiter {
     Arbiter::with_tokio_rt(move || {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .max_blocking_threads(renders + FILE_OPERATIONS)
+            .max_blocking_threads(blocking_threads)
             .thread_keep_alive(std::time::Duration::from_secs(10))
             .build()
             .expect("a runtime needs only a poll descriptor and a timer")

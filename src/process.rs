@@ -17,7 +17,8 @@ pub struct ProcessStats {
     pub open_descriptors: Option<u64>,
     /// Operating system threads.
     pub threads: Option<u64>,
-    /// Live tasks over all runtimes: connections, flights, actors, timers.
+    /// Live tasks over all runtimes that are not bound to their thread: flights, renders, work of actors, origin
+    /// connections. Client connections and the actors themselves are bound to theirs and are not counted.
     pub tasks: usize,
 }
 

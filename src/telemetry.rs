@@ -1,6 +1,7 @@
 //! Logs: one subscriber for the process, on standard error, and a hook that logs panics through it.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::{self, IsTerminal};
 use std::panic::PanicHookInfo;
 
 use tracing_subscriber::EnvFilter;
@@ -35,7 +36,11 @@ pub fn start(settings: &LogSettings) {
     let filter = read_filter(&settings.filter);
     let problem = filter.as_ref().err().cloned();
     let filter = filter.unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
+    // Colours are for terminals; in a file or a journal they would be rubbish between the words.
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .log_internal_errors(false);
     let started = match settings.format {
         LogFormat::Human => tracing_subscriber::registry().with(filter).with(lines).try_init(),
         LogFormat::Json => {

@@ -1,5 +1,7 @@
 //! Errors as clients meet them: the right status, one JSON shape, the headers that help, and no word of the inside.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+
 mod harness;
 
 use harness::origin::{ALLOW_LOOPBACK, Origin, Reply, remote_bucket};
@@ -130,10 +132,11 @@ fn at_rest(mortar: &Mortar) -> (u64, u64) {
 fn a_full_gate_refuses_at_once_with_a_time_to_come_back() {
     let origin = Origin::of(&drawn_jpeg(60, 40));
     origin.hold();
-    let more = "[actors.storage]\nreads = 1\n";
+    let more = "[actors.storage]\nreads = 1\nstreams = 1\n";
     let mortar = Mortar::with("", &format!("{ALLOW_LOOPBACK}{more}{}", origin.bucket()));
     let first = mortar.get_meanwhile("/remote/a.jpg?width=10");
-    origin.wait_for_requests(1);
+    let streamed = mortar.get_meanwhile("/remote/a.jpg");
+    origin.wait_for_requests(2);
     for path in ["/remote/b.jpg?width=10", "/remote/b.jpg"] {
         let refused = mortar.get(path);
         expect_error(&refused, 503, "overloaded");
@@ -142,6 +145,7 @@ fn a_full_gate_refuses_at_once_with_a_time_to_come_back() {
     }
     origin.release();
     assert_eq!(first.join().unwrap().status, 200, "who was admitted is served");
+    assert_eq!(streamed.join().unwrap().status, 200);
     mortar.wait_until_idle();
     assert_eq!(mortar.get("/remote/b.jpg?width=10").status, 200);
     assert!(mortar.actor("storage")["refused"].as_u64().unwrap() >= 2);

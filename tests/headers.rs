@@ -29,7 +29,7 @@ const DEBUG: (&str, &str) = ("x-mortar-debug", "1");
 fn rules_apply_by_status_and_what_is_there_is_kept_unless_overridden() {
     let mortar = Mortar::with("", RULES);
     mortar.put("a.jpg", &drawn_jpeg(60, 40));
-    for path in ["/media/a.jpg", "/media/a.jpg?width=20"] {
+    for path in ["/media/a.jpg", "/media/a.jpg?width=20", "/%6dedia/a.jpg"] {
         let found = mortar.get(path);
         assert_eq!(found.header("cache-control"), "public, max-age=600", "{path}");
         assert_eq!(found.header("x-rule"), "of the bucket", "{path}");

@@ -1,5 +1,7 @@
 //! The pages for those who run it: `/stats`, `/metrics`, `/health` and `/ready`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+
 mod harness;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -283,15 +283,15 @@ fn an_animation_keeps_its_frames_and_their_times() {
     let small = mortar.get("/media/film.gif?width=40");
     assert_eq!(small.header("content-type"), "image/gif");
     let decoder = image::codecs::gif::GifDecoder::new(std::io::Cursor::new(&small.body)).unwrap();
-    expect_film(decoder.into_frames().collect_frames().unwrap(), &colours, "gif");
+    expect_film(&decoder.into_frames().collect_frames().unwrap(), &colours, "gif");
     let webp = mortar.get("/media/film.gif?width=40&format=webp");
     let decoder = image::codecs::webp::WebPDecoder::new(std::io::Cursor::new(&webp.body)).unwrap();
-    expect_film(decoder.into_frames().collect_frames().unwrap(), &colours, "webp");
+    expect_film(&decoder.into_frames().collect_frames().unwrap(), &colours, "webp");
     let still = mortar.get("/media/film.gif?width=40&format=jpeg").picture();
     assert!(still.get_pixel(20, 10)[0] > 150, "a format without frames shows the first");
 }
 
-fn expect_film(frames: Vec<image::Frame>, colours: &[[u8; 3]], what: &str) {
+fn expect_film(frames: &[image::Frame], colours: &[[u8; 3]], what: &str) {
     assert_eq!(frames.len(), colours.len(), "{what}");
     for (frame, colour) in frames.iter().zip(colours) {
         assert_eq!(frame.buffer().dimensions(), (40, 20), "{what}");
@@ -338,6 +338,100 @@ fn sources_of_other_formats_are_understood() {
         let shown = mortar.get(&format!("/media/{name}?format=png")).picture();
         let tolerance = if format == image::ImageFormat::Gif { 14.0 } else { 0.5 };
         expect_close(&shown, &reference(160, 96), tolerance, &name);
+    }
+}
+
+#[test]
+fn every_kind_of_sample_is_understood() {
+    let mortar = Mortar::start();
+    let base = DynamicImage::ImageRgb8(drawn(160, 96));
+    for (name, picture) in [
+        ("gray", DynamicImage::ImageLuma8(base.to_luma8())),
+        ("gray-alpha", DynamicImage::ImageLumaA8(base.to_luma_alpha8())),
+        ("gray-16", DynamicImage::ImageLuma16(base.to_luma16())),
+        ("gray-alpha-16", DynamicImage::ImageLumaA16(base.to_luma_alpha16())),
+        ("rgb", base.clone()),
+        ("rgba", DynamicImage::ImageRgba8(base.to_rgba8())),
+        ("rgb-16", DynamicImage::ImageRgb16(base.to_rgb16())),
+        ("rgba-16", DynamicImage::ImageRgba16(base.to_rgba16())),
+    ] {
+        mortar.put(name, &png(&picture));
+        let expected = picture.to_rgba8();
+        let small = imageops::resize(&expected, 80, 48, FilterType::Lanczos3);
+        for format in ["png", "jpeg", "webp"] {
+            let same = mortar.get(&format!("/media/{name}?quality=95&format={format}")).picture();
+            expect_close(&same, &expected, if format == "png" { 0.5 } else { 4.0 }, &format!("{name} {format}"));
+            let shown = mortar.get(&format!("/media/{name}?width=80&quality=95&format={format}")).picture();
+            expect_close(&shown, &small, 5.0, &format!("small {name} {format}"));
+        }
+    }
+}
+
+#[test]
+fn pictures_of_one_pixel_in_a_row_go_through_everything() {
+    let mortar = Mortar::start();
+    for (width, height) in [(1, 1), (1, 40), (40, 1), (2, 3)] {
+        let name = format!("{width}x{height}.png");
+        mortar.put(&name, &png(&drawn(width, height).into()));
+        mortar.put(&format!("{width}x{height}.jpg"), &drawn_jpeg(width, height));
+        for query in [
+            "width=1",
+            "width=50",
+            "height=50",
+            "width=50&height=50",
+            "operation=crop&width=50&height=50",
+            "operation=crop&width=1&height=1&gravity=south",
+            "operation=resizeCropAuto&width=20&height=10",
+            "operation=extract&top=0&left=0&areaWith=1&areaHeight=1",
+            "operation=rotate&angle=90",
+            "operation=blur&sigma=50",
+            "operation=rotate&operation=resize&operation=blur&angle=270&width=7&sigma=0.3&grayscale=1",
+        ] {
+            for source in [&name, &name.replace("png", "jpg")] {
+                for format in ["png", "jpeg", "webp", "avif"] {
+                    let answer = mortar.get(&format!("/media/{source}?{query}&format={format}"));
+                    assert_eq!(answer.status, 200, "{source}?{query} as {format}: {}", answer.text());
+                }
+            }
+        }
+    }
+    assert_eq!(mortar.actor("transform")["panics"], 0);
+}
+
+#[test]
+fn a_progressive_jpeg_and_an_animated_webp_are_sources_too() {
+    let presets = "[buckets.media.transform.presets.progressive.filters]\ninterlace = true\n";
+    let mortar = Mortar::with("", presets);
+    mortar.put("photo.jpg", &drawn_jpeg(160, 96));
+    let progressive = mortar.get("/media/progressive/photo.jpg").body;
+    assert!(has_segment(&progressive, 0xC2));
+    mortar.put("progressive.jpg", &progressive);
+    let shown = mortar.get("/media/progressive.jpg?format=png").picture();
+    expect_close(&shown, &reference(160, 96), 4.0, "progressive");
+    mortar.put("film.gif", &gif(80, 40, &[[200, 0, 0], [0, 200, 0], [0, 0, 200]]));
+    mortar.put("film.webp", &mortar.get("/media/film.gif?format=webp").body);
+    let film = mortar.get("/media/film.webp?width=40&format=gif");
+    let decoder = image::codecs::gif::GifDecoder::new(std::io::Cursor::new(&film.body)).unwrap();
+    expect_film(
+        &decoder.into_frames().collect_frames().unwrap(),
+        &[[200, 0, 0], [0, 200, 0], [0, 0, 200]],
+        "gif of webp",
+    );
+}
+
+#[test]
+fn a_broken_exif_segment_is_no_reason_to_refuse_a_picture() {
+    let mortar = Mortar::start();
+    let jpeg = drawn_jpeg(160, 96);
+    for (name, content) in [
+        ("empty", b"Exif\0\0".as_slice()),
+        ("nonsense", b"Exif\0\0MM\0*\xFF\xFF\xFF\xFF"),
+        ("orientation", &with_orientation(&jpeg, 99)[6..40]),
+        ("profile", b"ICC_PROFILE\0\x01\x01 no profile"),
+    ] {
+        let marker = if name == "profile" { 0xE2 } else { 0xE1 };
+        mortar.put(name, &with_segment(&jpeg, marker, content));
+        assert_eq!(mortar.get(&format!("/media/{name}?width=80")).picture().dimensions(), (80, 48), "{name}");
     }
 }
 
@@ -427,6 +521,42 @@ fn a_watermark_comes_from_an_allowed_host_and_is_fetched_once() {
     let stranger = mortar.get(&path(&origin.address.replace("127.0.0.1", "localhost"), "logo.png", 90));
     assert_eq!((stranger.status, stranger.error_code().as_str()), (403, "forbidden"));
     assert_eq!(origin.asked().len(), 2);
+}
+
+#[test]
+fn many_pictures_that_need_one_watermark_at_once_cost_one_fetch() {
+    let origin = Origin::of(&plain_png(10, 10, [255, 255, 255, 255]));
+    origin.hold();
+    let more = "[origins]\nallow_networks = [\"127.0.0.0/8\"]\n[watermarks]\nallowed_hosts = [\"127.0.0.1\"]\n";
+    let mortar = Mortar::with("", more);
+    mortar.put("base.png", &plain_png(90, 90, [0, 0, 0, 255]));
+    let image = format!("image=http://{}/logo.png&position=top-left&opacity=1", origin.address);
+    let path = |width: u32| format!("/media/base.png?operation=resize&width={width}&operation=watermark&{image}");
+    let requests: Vec<_> = (50..60).map(|width| mortar.get_meanwhile(&path(width))).collect();
+    harness::wait_for("all to wait", || (mortar.detail("lock")["live"] == 10).then_some(()));
+    origin.wait_for_requests(1);
+    origin.release();
+    for request in requests {
+        assert_eq!(request.join().unwrap().picture().get_pixel(5, 5).0, [255, 255, 255, 255]);
+    }
+    assert_eq!(origin.asked().len(), 1);
+}
+
+#[test]
+fn a_watermark_that_could_not_be_fetched_is_tried_again() {
+    let logo = plain_png(10, 10, [255, 255, 255, 255]);
+    let asked_before = std::sync::atomic::AtomicBool::new(false);
+    let origin = Origin::start(move |_| {
+        let again = asked_before.swap(true, std::sync::atomic::Ordering::Relaxed);
+        if again { Reply::ok(&logo) } else { Reply::status(500) }
+    });
+    let more = "[origins]\nallow_networks = [\"127.0.0.0/8\"]\n[watermarks]\nallowed_hosts = [\"127.0.0.1\"]\n";
+    let mortar = Mortar::with("", more);
+    mortar.put("base.png", &plain_png(90, 90, [0, 0, 0, 255]));
+    let image = format!("image=http://{}/logo.png&position=top-left&opacity=1", origin.address);
+    let path = format!("/media/base.png?operation=watermark&{image}");
+    assert_eq!(mortar.get(&path).status, 502);
+    assert_eq!(mortar.get(&path).picture().get_pixel(5, 5).0, [255, 255, 255, 255]);
 }
 
 #[test]

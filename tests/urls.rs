@@ -1,5 +1,7 @@
 //! What a URL asks for: presets, queries and both; parents; where results are kept; and what no URL can reach.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+
 mod harness;
 
 use std::path::Path;
@@ -208,6 +210,18 @@ fn what_is_not_understood_is_told_apart_from_what_is_not_there() {
         ("/media/a.jpg?operation=blur&sigma=0", 400, "invalid_request"),
         ("/media/a.jpg?operation=blur&sigma=NaN", 400, "invalid_request"),
         ("/media/a.jpg?operation=blur", 400, "invalid_request"),
+        ("/media/a.jpg?operation=blur&sigma=inf", 400, "invalid_request"),
+        ("/media/a.jpg?operation=blur&sigma=1e309", 400, "invalid_request"),
+        ("/media/a.jpg?operation=blur&sigma=-1", 400, "invalid_request"),
+        ("/media/a.jpg?operation=rotate&angle=-90", 400, "invalid_request"),
+        ("/media/a.jpg?operation=rotate&angle=360", 400, "invalid_request"),
+        ("/media/a.jpg?operation=rotate", 400, "invalid_request"),
+        ("/media/a.jpg?operation=watermark&image=/media/a.jpg&position=top-left&opacity=NaN", 400, "invalid_request"),
+        ("/media/a.jpg?operation=watermark&image=/media/a.jpg&position=top-left&opacity=2", 400, "invalid_request"),
+        ("/media/a.jpg?operation=watermark&image=/media/a.jpg&position=here&opacity=1", 400, "invalid_request"),
+        ("/media/a.jpg?operation=watermark&image=&position=top-left&opacity=1", 400, "invalid_request"),
+        ("/media/a.jpg?quality=", 400, "invalid_request"),
+        ("/media/a.jpg?format=", 400, "invalid_request"),
         ("/media/a.jpg?operation=watermark&image=/media/a.jpg&position=top-left", 400, "invalid_request"),
         ("/media/a.jpg?width=10&quality=0", 400, "invalid_request"),
         ("/media/a.jpg?width=10&quality=101", 400, "invalid_request"),
@@ -216,6 +230,18 @@ fn what_is_not_understood_is_told_apart_from_what_is_not_there() {
     ] {
         let answer = mortar.get(path);
         assert_eq!((answer.status, answer.error_code().as_str()), (status, code), "{path}");
+    }
+}
+
+#[test]
+fn a_directory_is_no_object_and_a_file_no_directory() {
+    let mortar = start();
+    mortar.put("dir/a.jpg", &drawn_jpeg(200, 160));
+    for path in ["/media/dir", "/media/dir/", "/media/dir/a.jpg/b.jpg", "/media/dir/a.jpg/", "/media/dir//"] {
+        for query in ["", "?width=10"] {
+            let answer = mortar.get(&format!("{path}{query}"));
+            assert_eq!((answer.status, answer.error_code().as_str()), (404, "not_found"), "{path}{query}");
+        }
     }
 }
 

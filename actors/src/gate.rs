@@ -184,6 +184,18 @@ impl Gate {
     }
 }
 
+impl Permit {
+    /// Gives back what is held beyond `amount`; for work that turned out smaller than it might have been.
+    pub fn shrink_to(&mut self, amount: u64) {
+        let needed = self.gate.unit.steps(amount).map_or(usize::MAX, |steps| steps as usize);
+        let excess = self.held.num_permits().saturating_sub(needed);
+        if let Some(given_back) = self.held.split(excess) {
+            self.gate.held.fetch_sub(excess as u64, Relaxed);
+            drop(given_back);
+        }
+    }
+}
+
 impl Unit {
     fn steps(self, amount: u64) -> Option<u32> {
         match self {
@@ -258,6 +270,19 @@ mod tests {
         assert_eq!(gate.try_enter(u64::MAX).unwrap_err().kind(), FaultKind::TooLarge);
         let _all = gate.try_enter(1 << 20).unwrap();
         assert_eq!((gate.held(), gate.is_full()), (1 << 20, true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_permit_gives_back_what_it_turns_out_not_to_need() {
+        let gate = Gate::bytes("bytes of bodies", 8 << 10);
+        let mut permit = gate.try_enter(8 << 10).unwrap();
+        permit.shrink_to(1025);
+        assert_eq!(gate.held(), 2 << 10);
+        permit.shrink_to(8 << 10);
+        assert_eq!(gate.held(), 2 << 10, "it never grows");
+        assert!(gate.try_enter(6 << 10).is_ok());
+        drop(permit);
+        assert_eq!((gate.held(), gate.is_full()), (0, false));
     }
 
     #[tokio::test(start_paused = true)]

@@ -38,7 +38,7 @@
 //! - Work under way survives the rebuild; a message that was not begun is delivered once more to the rebuilt actor.
 //! - Rebuilds wait 50 ms to 5 s with jitter. A sixth failure within 30 s is the last: the tree is not ready, asks are
 //!   answered with `Restarting`, and [`Tree::failed`] resolves.
-//! - A rebuild that an input caused is counted and not charged.
+//! - A rebuild that an input caused is counted and not charged, and its wait does not grow.
 //!
 //! **Order** (`supervision`)
 //! - Children start one after the other and stop in reverse; a stopping child refuses new asks and has its time to end

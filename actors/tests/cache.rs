@@ -55,6 +55,16 @@ async fn the_buffer_that_went_in_comes_out() {
 }
 
 #[actix::test]
+async fn what_has_no_time_to_live_takes_no_room() {
+    let scene = Scene::set(CacheSettings::default(), None).await;
+    scene.insert("a", b"old");
+    scene.cache.insert(Key::new("a"), rendition(vec![7; 1000]), Duration::ZERO);
+    assert!(scene.cache.peek(&Key::new("a")).is_none());
+    assert_eq!((scene.stats().entries, scene.stats().bytes), (0, 0));
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
 async fn memory_stays_within_its_bytes_and_weighs_every_entry() {
     let settings = CacheSettings { memory_bytes: 100_000, max_entry_bytes: 20_000, ..CacheSettings::default() };
     let scene = Scene::set(settings, None).await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix::Arbiter;
 use bytes::Bytes;
 use futures::future::join_all;
-use futures::stream;
+use futures::{TryStreamExt, stream};
 use mortar_actors::fakes::{Crash, FakeStores, Script, assert_clean, eventually};
 use mortar_actors::storage::{StorageHandle, StorageSettings, StorageStats};
 use mortar_actors::{
@@ -202,9 +202,9 @@ async fn calls_that_run_into_their_deadline_count_as_failures_of_the_store() {
     let breaker = BreakerSettings { failures: 2, cool_down: Duration::from_secs(60) };
     let scene = Scene::set(StorageSettings { breaker, ..StorageSettings::default() }).await;
     scene.stores.script_store("a", Script::Hangs);
-    for _ in 0..2 {
-        assert_eq!(scene.visit("a").await.unwrap_err().kind(), FaultKind::TimedOut);
-    }
+    assert_eq!(scene.visit("a").await.unwrap_err().kind(), FaultKind::TimedOut);
+    assert!(scene.storage.reachable().failing.is_empty(), "one call says little of the store");
+    assert_eq!(scene.visit("a").await.unwrap_err().kind(), FaultKind::TimedOut);
     assert_eq!(scene.visit("a").await.unwrap_err().kind(), FaultKind::Upstream);
     assert_eq!(scene.storage.reachable().failing, ["a"]);
     scene.end().await;
@@ -248,14 +248,29 @@ async fn a_crashed_storage_actor_comes_back_without_clients() {
 
 #[actix::test]
 async fn a_read_is_held_until_its_body_is_read_or_dropped() {
-    let scene = Scene::set(StorageSettings { reads: 2, ..StorageSettings::default() }).await;
+    let scene = Scene::set(StorageSettings { streams: 2, ..StorageSettings::default() }).await;
     let first = scene.fetch("a", "cat.jpg").await.unwrap().body;
     let second = scene.fetch("a", "cat.jpg").await.unwrap().body;
-    assert_eq!((scene.held("reads"), scene.stores.open_bodies.get()), (2, 2));
+    assert_eq!((scene.held("streams"), scene.stores.open_bodies.get()), (2, 2));
     assert_eq!(scene.visit("a").await.unwrap_err().kind(), FaultKind::Overloaded);
+    let loaded = scene.storage.load(&StoreId::new("a"), &ObjectKey::new("cat.jpg"), 100, in_ten_seconds()).await;
+    assert_eq!(loaded.unwrap().bytes, "cat picture", "slow readers do not keep others from loading");
     drop(first);
     assert_eq!(second.collect(100).await.unwrap(), "cat picture");
-    assert_eq!((scene.held("reads"), scene.stores.open_bodies.get()), (0, 0));
+    assert_eq!((scene.held("streams"), scene.stores.open_bodies.get()), (0, 0));
+    scene.end().await;
+}
+
+#[actix::test]
+async fn a_reader_that_leaves_a_body_lying_gives_its_place_back() {
+    let scene = Scene::plain().await;
+    let Body::Stream(body) = scene.fetch("a", "cat.jpg").await.unwrap().body else { panic!("not a stream") };
+    let mut chunks = body.into_chunks();
+    assert_eq!(chunks.try_next().await.unwrap().unwrap(), "cat");
+    assert_eq!((scene.held("streams"), scene.stores.open_bodies.get()), (1, 1));
+    tokio::time::advance(StorageSettings::default().reader_patience + Duration::from_secs(1)).await;
+    eventually("the body is closed", || (scene.held("streams"), scene.stores.open_bodies.get()) == (0, 0)).await;
+    assert_eq!(chunks.try_next().await.unwrap_err().kind(), FaultKind::TimedOut);
     scene.end().await;
 }
 

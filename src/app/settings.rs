@@ -20,6 +20,8 @@ pub(super) fn storage(config: &Config) -> StorageSettings {
         health_interval: bounds.health_interval,
         health_timeout: bounds.health_timeout,
         reads: bounds.reads,
+        streams: bounds.streams,
+        reader_patience: bounds.reader_patience,
         writes: bounds.writes,
         write_backs: bounds.write_backs,
         buffered_bytes: bounds.bytes_in_flight,

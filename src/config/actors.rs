@@ -18,8 +18,12 @@ pub struct ActorsConfig {
 /// Bounds of the storage actor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StorageActorConfig {
-    /// Reads at once, streamed bodies included.
+    /// Reads of whole objects into memory at once.
     pub reads: usize,
+    /// Objects on their way to clients at once.
+    pub streams: usize,
+    /// A client that pauses for this long in the middle of an object loses it.
+    pub reader_patience: Duration,
     /// Writes of users at once.
     pub writes: usize,
     /// Writes of finished results at once.

@@ -50,6 +50,7 @@ async fn answer(request: HttpRequest, pictures: web::Data<Pictures>) -> HttpResp
         Ok(resolved) => resolved,
         Err(fault) => return error::answer(&request, &fault, extras),
     };
+    let extras = Extras { defaults: pictures.bucket_headers.get(&**resolved.bucket.name()), ..extras };
     match &resolved.derived {
         None => pictures.object(&request, resolved.object, extras).await,
         Some(derived) => pictures.result(&request, &resolved, derived, extras).await,
@@ -98,7 +99,7 @@ impl Pictures {
         response
     }
 
-    /// The default headers of the bucket that a path names.
+    /// The default headers of the bucket that a path seems to name, for answers to what could not be resolved.
     fn headers_of(&self, path: &str) -> Option<&DefaultHeaders> {
         self.bucket_headers.get(path.trim_start_matches('/').split('/').next()?)
     }

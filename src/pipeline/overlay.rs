@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use lru::LruCache;
 use mortar_actors::storage::StorageHandle;
-use mortar_actors::{Deadline, Fault, FaultKind};
+use mortar_actors::{Deadline, Fault, FaultKind, Gate, Permit};
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use url::Url;
 
@@ -26,7 +27,8 @@ pub struct OverlaySettings {
     pub limits: LimitsConfig,
     /// Most watermarks kept.
     pub items: NonZeroUsize,
-    /// Most bytes of kept watermarks, as fetched and as decoded pixels together.
+    /// Most bytes of kept watermarks, as fetched and as decoded pixels together. Half as much again, and room for four
+    /// of the largest at least, may be fetched or used besides.
     pub cache_bytes: u64,
     /// How long one is kept before it is fetched again.
     pub time_to_live: Duration,
@@ -37,11 +39,23 @@ pub struct Overlays {
     settings: OverlaySettings,
     buckets: Arc<Buckets>,
     client: Arc<GuardedClient>,
+    /// Bytes as fetched, of all that anybody fetches, keeps or uses. Those who wait are bounded by the flights.
+    admitted: Gate,
     // A plain mutex: it is held for a look-up, never across an await.
-    kept: Mutex<LruCache<String, Kept>>,
+    kept: Mutex<LruCache<String, Slot>>,
 }
 
-#[derive(Clone)]
+/// A watermark that is kept, or that one request fetches while others wait for it. A failure is told to those who
+/// waited, and to nobody after them; when the one who fetches leaves, the next one goes on.
+type Slot = Arc<OnceCell<Result<Kept, Fault>>>;
+
+/// Bytes that own the permit they were admitted by, until the last use of the watermark is over.
+struct Admitted {
+    bytes: Bytes,
+    _permit: Permit,
+}
+
+#[derive(Debug)]
 struct Kept {
     overlay: Arc<Overlay>,
     fetched: Instant,
@@ -50,15 +64,18 @@ struct Kept {
 impl Overlays {
     /// An empty set of watermarks.
     pub fn new(settings: OverlaySettings, buckets: Arc<Buckets>, client: Arc<GuardedClient>) -> Self {
+        const LARGEST_BESIDES: u64 = 4;
         let kept = Mutex::new(LruCache::new(settings.items));
-        Self { settings, buckets, client, kept }
+        let besides = (settings.cache_bytes / 2).max(LARGEST_BESIDES * settings.limits.watermark_bytes);
+        let admitted = Gate::bytes("bytes of watermarks", settings.cache_bytes.saturating_add(besides));
+        Self { settings, buckets, client, admitted, kept }
     }
 
     /// The watermarks of a plan, one for each step that has one, in the order of the steps.
     ///
     /// # Errors
-    /// `Forbidden` for a host that is not allowed, `Invalid` for an address that names no picture, `TooLarge`, and
-    /// whatever the store or origin reported.
+    /// `Forbidden` for a host that is not allowed, `Invalid` for an address that names no picture, `TooLarge`,
+    /// `Overloaded` when too many bytes of watermarks are in use, and whatever the store or origin reported.
     pub async fn for_plan(
         &self,
         storage: &StorageHandle,
@@ -73,18 +90,33 @@ impl Overlays {
     }
 
     async fn overlay(&self, storage: &StorageHandle, image: &str, deadline: Deadline) -> Result<Arc<Overlay>, Fault> {
-        if let Some(kept) = self.fresh(image) {
-            return Ok(kept);
+        let slot = self.slot(image);
+        let fetched = slot.get_or_init(|| self.fetch(storage, image, deadline));
+        match tokio::time::timeout_at(deadline.instant(), fetched).await {
+            Ok(Ok(kept)) => {
+                self.make_room();
+                Ok(Arc::clone(&kept.overlay))
+            }
+            Ok(Err(fault)) => Err(blame_the_watermark(fault.clone())),
+            Err(_) => Err(Fault::new(FaultKind::TimedOut, "the watermark did not arrive in time")),
         }
+    }
+
+    async fn fetch(&self, storage: &StorageHandle, image: &str, deadline: Deadline) -> Result<Kept, Fault> {
+        let bytes = self.read(storage, image, deadline).await?;
+        let overlay = Arc::new(Overlay::new(bytes, &self.settings.limits)?);
+        Ok(Kept { overlay, fetched: Instant::now() })
+    }
+
+    /// Reads a watermark, admitted as the largest that it may be until it is known how large it is.
+    async fn read(&self, storage: &StorageHandle, image: &str, deadline: Deadline) -> Result<Bytes, Fault> {
+        let mut permit = self.admitted.enter(self.settings.limits.watermark_bytes, deadline).await?;
         let bytes = match image.strip_prefix('/') {
-            Some(_) => self.read_from_bucket(storage, image, deadline).await,
-            None => self.fetch_from_host(image, deadline).await,
+            Some(_) => self.read_from_bucket(storage, image, deadline).await?,
+            None => self.fetch_from_host(image, deadline).await?,
         };
-        let overlay =
-            bytes.and_then(|bytes| Overlay::new(bytes, &self.settings.limits)).map_err(blame_the_watermark)?;
-        let overlay = Arc::new(overlay);
-        self.keep(image, Arc::clone(&overlay));
-        Ok(overlay)
+        permit.shrink_to(bytes.len() as u64);
+        Ok(Bytes::from_owner(Admitted { bytes, _permit: permit }))
     }
 
     async fn read_from_bucket(&self, storage: &StorageHandle, path: &str, deadline: Deadline) -> Result<Bytes, Fault> {
@@ -109,22 +141,38 @@ impl Overlays {
         self.client.fetch_url(&url, limit, deadline, &allowed).await?.body.collect(limit).await
     }
 
-    fn fresh(&self, image: &str) -> Option<Arc<Overlay>> {
+    /// The slot of a watermark that is fresh or on its way; a new one where there is none.
+    fn slot(&self, image: &str) -> Slot {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = kept.get(image)?;
-        if found.fetched.elapsed() < self.settings.time_to_live {
-            return Some(Arc::clone(&found.overlay));
+        if let Some(slot) = kept.get(image).filter(|slot| self.serves(slot)) {
+            return Arc::clone(slot);
         }
-        kept.pop(image);
-        None
+        let slot = Slot::default();
+        kept.put(image.to_owned(), Arc::clone(&slot));
+        slot
     }
 
-    fn keep(&self, image: &str, overlay: Arc<Overlay>) {
+    fn serves(&self, slot: &Slot) -> bool {
+        match slot.get() {
+            None => true,
+            Some(Ok(kept)) => kept.fetched.elapsed() < self.settings.time_to_live,
+            Some(Err(_)) => false,
+        }
+    }
+
+    fn make_room(&self) {
+        let weight =
+            |slot: &Slot| slot.get().and_then(|kept| kept.as_ref().ok()).map_or(0, |kept| kept.overlay.weight());
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.put(image.to_owned(), Kept { overlay, fetched: Instant::now() });
-        while kept.iter().map(|(_, kept)| kept.overlay.weight()).sum::<u64>() > self.settings.cache_bytes {
+        while kept.iter().map(|(_, slot)| weight(slot)).sum::<u64>() > self.settings.cache_bytes {
             kept.pop_lru();
         }
+    }
+}
+
+impl AsRef<[u8]> for Admitted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -134,5 +182,7 @@ fn blame_the_watermark(fault: Fault) -> Fault {
         FaultKind::NotFound => FaultKind::Invalid,
         kind => kind,
     };
-    Fault::new(kind, format!("watermark: {}", fault.message())).caused_by(fault)
+    let wait = fault.wait_before_retry();
+    let blamed = Fault::new(kind, format!("watermark: {}", fault.message())).caused_by(fault);
+    wait.into_iter().fold(blamed, Fault::retry_after)
 }

@@ -1,6 +1,12 @@
 //! Starts the real `mortar` program on free ports and a directory of its own, and talks to it over HTTP.
 
-#![expect(dead_code, unreachable_pub, reason = "each test program uses its own part of the harness")]
+#![expect(
+    dead_code,
+    unreachable_pub,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "each test program uses its own part of the harness; one that cannot set itself up has failed"
+)]
 
 pub mod origin;
 pub mod pictures;
@@ -64,7 +70,7 @@ pub struct Mortar {
     pub address: String,
     /// Where the internal pages are answered.
     pub internal: String,
-    /// The configuration it runs with.
+    /// The configuration it runs with; empty for the built-in one.
     pub config: PathBuf,
     directory: Arc<TempDir>,
 }
@@ -101,6 +107,15 @@ impl Mortar {
         Self::run(directory, path)
     }
 
+    /// Starts with the built-in configuration, in an empty directory, on free ports.
+    pub fn built_in() -> Self {
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let mut command = Command::new(PROGRAM);
+        command.env("MORTAR__SERVER__LISTEN", "127.0.0.1:0").env("MORTAR__SERVER__INTERNAL_LISTEN", "127.0.0.1:0");
+        command.env("MORTAR__SERVER__LOG_FORMAT", "json");
+        Self::spawn(command, directory, PathBuf::new())
+    }
+
     /// Stops it and starts it again on the same data.
     pub fn restart(mut self) -> Self {
         self.terminate();
@@ -114,11 +129,15 @@ impl Mortar {
         Self::run(Arc::clone(&self.directory), self.config.clone())
     }
 
-    /// Starts on a directory with a configuration in it.
     fn run(directory: Arc<TempDir>, config: PathBuf) -> Self {
-        let mut child = Command::new(PROGRAM)
-            .arg("--config")
-            .arg(&config)
+        let mut command = Command::new(PROGRAM);
+        command.arg("--config").arg(&config);
+        Self::spawn(command, directory, config)
+    }
+
+    /// Starts in a directory and waits until it is ready.
+    fn spawn(mut command: Command, directory: Arc<TempDir>, config: PathBuf) -> Self {
+        let mut child = command
             .current_dir(directory.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -73,8 +73,12 @@ impl MemoryLevel {
         None
     }
 
-    /// Keeps an entry, unless it is too large. An older one of that key is replaced in any case.
+    /// Keeps an entry, unless it is too large or has no time to live. An older one of that key goes in any case.
     pub(super) fn insert(&self, key: Key, rendition: Arc<Rendition>, time_to_live: Duration) {
+        if time_to_live.is_zero() {
+            self.entries.remove(&key);
+            return;
+        }
         let weight = rendition.weight();
         if weight > self.max_entry_bytes {
             self.entries.remove(&key);

@@ -32,7 +32,8 @@ pub(super) struct Client {
     born: Instant,
     /// Milliseconds from `born` to the last ask.
     asked_after_millis: AtomicU64,
-    failing: AtomicBool,
+    /// What the last health check found, unless a call has gone well since.
+    unwell: AtomicBool,
 }
 
 /// The build that is under way is held by those who wait for it and by nobody else: when they leave, it ends.
@@ -57,7 +58,7 @@ impl Client {
             connection: Mutex::new(Connection::Closed),
             born: Instant::now(),
             asked_after_millis: AtomicU64::new(0),
-            failing: AtomicBool::new(false),
+            unwell: AtomicBool::new(false),
         }
     }
 
@@ -102,7 +103,7 @@ impl Client {
         let outcome =
             within(Deadline::within(timeout), checked).await.and_then(|answer| answer).and_then(|answer| answer);
         self.breaker.learn(&outcome);
-        self.failing.store(outcome.is_err(), Relaxed);
+        self.unwell.store(outcome.is_err(), Relaxed);
         if let Err(fault) = outcome
             && self.close()
         {
@@ -111,8 +112,10 @@ impl Client {
         }
     }
 
+    /// Whether its last health check failed, or so many calls in a row that it is given a rest. One call that fails
+    /// says more of its object than of the store.
     pub(super) fn is_failing(&self) -> bool {
-        self.failing.load(Relaxed)
+        self.unwell.load(Relaxed) || self.breaker.is_open()
     }
 
     pub(super) fn id(&self) -> &StoreId {
@@ -190,7 +193,9 @@ impl Client {
     fn learn<T>(&self, outcome: &Result<T, Fault>) {
         self.breaker.learn(outcome);
         let kind = outcome.as_ref().err().map(Fault::kind);
-        self.failing.store(matches!(kind, Some(FaultKind::Upstream | FaultKind::TimedOut)), Relaxed);
+        if !matches!(kind, Some(FaultKind::Upstream | FaultKind::TimedOut)) {
+            self.unwell.store(false, Relaxed);
+        }
     }
 }
 

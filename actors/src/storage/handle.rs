@@ -23,6 +23,7 @@ pub struct StorageHandle {
 #[derive(Clone)]
 struct Gates {
     reads: Gate,
+    streams: Gate,
     writes: Gate,
     write_backs: Gate,
     buffered: Gate,
@@ -40,8 +41,9 @@ pub struct Loaded {
 }
 
 impl StorageHandle {
-    /// Reads an object or one range of it, in one round trip. The read counts as under way until the body has been
-    /// read to its end or dropped; the deadline covers it up to the body.
+    /// Reads an object or one range of it for a client, in one round trip. It counts as under way until the body has been
+    /// read to its end or dropped; the deadline covers it up to the body. A reader that pauses for too long between two
+    /// chunks loses the body and hears `TimedOut`.
     ///
     /// # Errors
     /// As [`Store::fetch`](super::Store::fetch) and [`Door::ask`]; `Upstream` at once, with the time to wait, while
@@ -54,7 +56,7 @@ impl StorageHandle {
         deadline: Deadline,
     ) -> Result<Fetched, Fault> {
         let fetch = Fetch { store: store.clone(), key: key.clone(), range };
-        self.door.ask(&self.gates.reads, fetch, deadline).await
+        self.door.ask(&self.gates.streams, fetch, deadline).await
     }
 
     /// Reads a whole object of at most `limit` bytes into memory, admitted by its size, or by `limit` where the store
@@ -70,7 +72,8 @@ impl StorageHandle {
         limit: u64,
         deadline: Deadline,
     ) -> Result<Loaded, Fault> {
-        let Fetched { meta, body, .. } = self.fetch(store, key, None, deadline).await?;
+        let fetch = Fetch { store: store.clone(), key: key.clone(), range: None };
+        let Fetched { meta, body, .. } = self.door.ask(&self.gates.reads, fetch, deadline).await?;
         let expected = body.length().unwrap_or(limit);
         if expected > limit {
             return Err(Fault::new(FaultKind::TooLarge, format!("the object is larger than {limit} bytes")));
@@ -142,11 +145,13 @@ impl TreeBuilder {
     pub fn storage(&mut self, settings: StorageSettings, stores: Arc<dyn OpenStore>) -> StorageHandle {
         let gates = Gates {
             reads: Gate::counting("reads", settings.reads),
+            streams: Gate::counting("streams", settings.streams),
             writes: Gate::counting("writes", settings.writes),
             write_backs: Gate::counting("write-backs", settings.write_backs),
             buffered: Gate::bytes("bytes of bodies", settings.buffered_bytes).waiting_at_most(settings.reads),
         };
-        let listed = vec![gates.reads.clone(), gates.writes.clone(), gates.write_backs.clone(), gates.buffered.clone()];
+        let Gates { reads, streams, writes, write_backs, buffered } = gates.clone();
+        let listed = vec![reads, streams, writes, write_backs, buffered];
         let roster = Arc::new(Roster::new(settings.max_clients, gates.reads.clone()));
         let published = Arc::clone(&roster);
         let observed = Arc::clone(&roster);

@@ -13,8 +13,13 @@ pub struct StorageSettings {
     pub health_interval: Duration,
     /// How long one health check may take. Default 5 s.
     pub health_timeout: Duration,
-    /// Reads at once, from the ask until the body has been read or dropped. Default 256.
+    /// Reads of this service's own at once, from the ask until the body is in memory. Default 256.
     pub reads: usize,
+    /// Objects on their way to clients at once, from the ask until the body has been read or dropped. They have a bound of
+    /// their own, so that clients that read slowly never keep renders from their originals. Default 256.
+    pub streams: usize,
+    /// A body whose reader pauses for so long between two chunks is closed. Default 60 s.
+    pub reader_patience: Duration,
     /// Writes and removals asked by users at once. Default 64.
     pub writes: usize,
     /// Writes of finished results at once. Default 16.
@@ -33,6 +38,8 @@ impl Default for StorageSettings {
             health_interval: Duration::from_secs(30),
             health_timeout: Duration::from_secs(5),
             reads: 256,
+            streams: 256,
+            reader_patience: Duration::from_secs(60),
             writes: 64,
             write_backs: 16,
             buffered_bytes: 512 << 20,

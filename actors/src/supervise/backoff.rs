@@ -25,12 +25,21 @@ impl Backoff {
     pub(super) fn next(&mut self) -> Duration {
         let step = self.next;
         self.next = (step * 2).min(self.max);
-        step.mul_f64(self.jitter.random_range(0.5..=1.0))
+        self.spread(step)
+    }
+
+    /// The shortest wait; it does not count as one of the row.
+    pub(super) fn shortest(&mut self) -> Duration {
+        self.spread(self.first)
     }
 
     /// Begins anew after a long enough life.
     pub(super) fn reset(&mut self) {
         self.next = self.first;
+    }
+
+    fn spread(&mut self, step: Duration) -> Duration {
+        step.mul_f64(self.jitter.random_range(0.5..=1.0))
     }
 }
 

@@ -66,7 +66,8 @@ async fn live(child: &Child, settings: &SupervisionSettings, incarnation: &mut d
         if begun.elapsed() >= settings.budget_period {
             backoff.reset();
         }
-        let wait = backoff.next();
+        // Waits that grow would let a few poisonous inputs keep everybody out.
+        let wait = if exit == Exit::PoisonedInput { backoff.shortest() } else { backoff.next() };
         tracing::warn!(child = child.name, ?exit, wait_ms = wait.as_millis(), "it ended and is being rebuilt");
         if child.stop.run_until_cancelled(pause(wait)).await.is_none() {
             return ChildState::Stopped;

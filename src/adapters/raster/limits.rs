@@ -79,24 +79,10 @@ pub(super) fn check_source(limits: &LimitsConfig, header: &Header) -> Result<(),
 /// # Errors
 /// `Invalid` for a plan of too many operations over all its steps.
 pub(super) fn check_operations(limits: &LimitsConfig, plan: &Plan) -> Result<(), Fault> {
-    let operations: usize = plan.steps.iter().map(operations_of).sum();
+    let operations: usize = plan.steps.iter().map(Step::operations).sum();
     if operations <= limits.operations {
         return Ok(());
     }
     let message = format!("the request has {operations} operations; at most {} are accepted", limits.operations);
     Err(Fault::new(FaultKind::Invalid, message))
-}
-
-fn operations_of(step: &Step) -> usize {
-    let present = [
-        step.rotate.is_some(),
-        step.resize.is_some(),
-        step.crop.is_some(),
-        step.extract.is_some(),
-        step.resize_crop_auto.is_some(),
-        step.blur.is_some(),
-        step.watermark.is_some(),
-        step.grayscale,
-    ];
-    present.into_iter().filter(|present| *present).count()
 }

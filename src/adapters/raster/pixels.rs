@@ -130,7 +130,8 @@ impl Planes {
         if (cb.width, cb.height) != (cr.width, cr.height) {
             return None;
         }
-        [Subsampling::Full, Subsampling::HalfWidth, Subsampling::HalfHeight, Subsampling::Quarter]
+        // A side of one pixel stays one when it is halved, so several ways fit; the one that every format takes is first.
+        [Subsampling::Quarter, Subsampling::Full, Subsampling::HalfWidth, Subsampling::HalfHeight]
             .into_iter()
             .find(|way| way.chroma_size(self.width, self.height) == (cb.width, cb.height))
     }

@@ -12,24 +12,31 @@ const EXTENSION: u8 = 0x21;
 
 pub(super) fn probe(source: &[u8]) -> Result<Header, Fault> {
     let screen = source.get(SIGNATURE..SIGNATURE + SCREEN).ok_or_else(|| corrupt("the GIF's header is cut off"))?;
+    let (width, height) = sides([screen[0], screen[1], screen[2], screen[3]]);
     let after_screen = SIGNATURE + SCREEN + palette_bytes(screen[4]);
+    let frames = count_frames(source.get(after_screen..).unwrap_or_default(), pixels((width, height)))?;
     Ok(Header {
         format: SourceFormat::Gif,
-        width: u32::from(u16::from_le_bytes([screen[0], screen[1]])),
-        height: u32::from(u16::from_le_bytes([screen[2], screen[3]])),
+        width,
+        height,
         orientation: Orientation::Upright,
-        frames: count_frames(source.get(after_screen..).unwrap_or_default()).max(1),
+        frames: frames.max(1),
         has_alpha: true,
         bit_depth: 8,
         progressive: false,
     })
 }
 
-fn count_frames(blocks: &[u8]) -> u32 {
+/// A frame has a size of its own, and the decoder makes room for all of it before it is laid on the canvas. One that
+/// has more pixels than the canvas is refused, so that the size of the canvas bounds the memory.
+fn count_frames(blocks: &[u8], canvas_pixels: u64) -> Result<u32, Fault> {
     let (mut rest, mut frames) = (Some(blocks), 0_u32);
     while let Some(blocks) = rest {
         rest = match blocks {
-            [IMAGE, _, _, _, _, _, _, _, _, flags, after @ ..] => {
+            [IMAGE, _, _, _, _, a, b, c, d, flags, after @ ..] => {
+                if pixels(sides([*a, *b, *c, *d])) > canvas_pixels {
+                    return Err(corrupt("a frame of the GIF is larger than its canvas"));
+                }
                 frames = frames.saturating_add(1);
                 // The byte before the data is the size of its first codes.
                 after.get(palette_bytes(*flags) + 1..).and_then(skip_data)
@@ -38,7 +45,15 @@ fn count_frames(blocks: &[u8]) -> u32 {
             _ => None,
         };
     }
-    frames
+    Ok(frames)
+}
+
+fn sides([a, b, c, d]: [u8; 4]) -> (u32, u32) {
+    (u32::from(u16::from_le_bytes([a, b])), u32::from(u16::from_le_bytes([c, d])))
+}
+
+fn pixels((width, height): (u32, u32)) -> u64 {
+    u64::from(width) * u64::from(height)
 }
 
 /// Skips counted runs up to the empty one.

@@ -67,3 +67,15 @@ fn changed_bytes_never_panic() {
         });
     }
 }
+
+#[test]
+fn a_gif_frame_larger_than_its_canvas_is_refused_before_room_is_made_for_it() {
+    let canvas = [4, 0, 3, 0, 0, 0, 0];
+    let gif = |frame: [u8; 4]| {
+        let [a, b, c, d] = frame;
+        let image = [0x2C, 0, 0, 0, 0, a, b, c, d, 0, 2, 1, 0x2C, 0, 0x3B];
+        [&b"GIF89a"[..], &canvas, &image].concat()
+    };
+    assert!(probe(&gif([4, 0, 3, 0])).is_ok());
+    assert_eq!(probe(&gif([0, 0x80, 0, 0x80])).unwrap_err().kind(), FaultKind::Unprocessable);
+}

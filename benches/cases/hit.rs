@@ -1,0 +1,50 @@
+//! A result from the memory of the real program, over HTTP, beside a bare actix-web handler that has the same bytes
+//! ready: CPU time of the server process for one request.
+
+use std::time::Duration;
+
+use crate::bare;
+use crate::client::Load;
+use crate::paired::{Clock, Pair};
+use crate::pictures::photograph;
+use crate::service::{Server, Site};
+
+const REQUESTS: usize = 4_000;
+const CONNECTIONS: usize = 16;
+const ROUNDS: usize = 16;
+const TARGET: f64 = 1.5;
+
+pub(super) fn run() {
+    let photograph = photograph();
+    let large = bare::jpeg_to_jpeg(&photograph.jpeg, 80);
+    let site = Site::with([("picture.jpg", photograph.jpeg.as_slice())]);
+    let server = site.serve();
+    let small = vec![0; 3_000];
+    for (name, path, about) in [
+        ("hit: 100 px, preset", "/media/small/picture.jpg", &small),
+        ("hit: 800 px, preset", "/media/large/picture.jpg", &large),
+        ("hit: 800 px, query", "/media/picture.jpg?width=800&quality=80", &large),
+    ] {
+        let length = length_of(server.address, path);
+        let bare = Server::bare(&about.iter().copied().cycle().take(length).collect::<Vec<_>>());
+        Pair::new(format!("{name}, {length} bytes"), Clock::Child, ROUNDS)
+            .target(TARGET)
+            .run_measured(|| cost(&server, path), || cost(&bare, path));
+    }
+}
+
+/// The length of the body, which the first request has rendered and left in the cache.
+fn length_of(address: std::net::SocketAddr, path: &str) -> usize {
+    let once = Load { address, path: path.to_owned(), connections: 1, requests: 1 }.run();
+    assert!(once.is_clean(), "{path}: {:?}", once.statuses);
+    once.bytes as usize
+}
+
+fn cost(server: &Server, path: &str) -> Duration {
+    let load = Load { address: server.address, path: path.to_owned(), connections: CONNECTIONS, requests: REQUESTS };
+    let before = server.cpu();
+    let outcome = load.run();
+    let used = server.cpu() - before;
+    assert!(outcome.is_clean(), "{:?}, {} failed", outcome.statuses, outcome.failed);
+    used / REQUESTS as u32
+}

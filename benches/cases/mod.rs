@@ -1,0 +1,20 @@
+//! One file for each question.
+
+mod ask;
+mod hit;
+mod memory;
+mod parse;
+mod render;
+mod stampede;
+mod thumbnail;
+
+/// All benchmarks by name, in the order in which they run.
+pub(crate) const CASES: [(&str, fn()); 7] = [
+    ("parse", parse::run),
+    ("ask", ask::run),
+    ("hit", hit::run),
+    ("render", render::run),
+    ("stampede", stampede::run),
+    ("memory", memory::run),
+    ("thumbnail", thumbnail::run),
+];
