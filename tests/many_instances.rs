@@ -1,5 +1,7 @@
 //! Several instances answer as one: what one of them makes is made once for all.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 mod harness;
 
 use std::sync::{Arc, Mutex};

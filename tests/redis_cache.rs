@@ -1,5 +1,7 @@
 //! The cache level in Redis: what is kept there, for how long, and by which roads it is reached.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 mod harness;
 
 use std::collections::HashMap;

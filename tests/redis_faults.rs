@@ -1,5 +1,7 @@
 //! Redis fails in every way that it can, and requests are answered all the same.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 mod harness;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! The lease in Redis: one holds it, the others hear when it is given back, and nobody waits for ever.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 mod harness;
 
 use std::collections::HashMap;

@@ -263,7 +263,7 @@ fn pump(mut from: TcpStream, mut to: TcpStream, state: &Mutex<State>) {
         let mood = state.lock().unwrap().mood;
         match mood {
             Mood::Passes => {}
-            Mood::Delays(time) => thread::sleep(time),
+            Mood::Delays(time) => thread::park_timeout(time),
             Mood::Swallows => continue,
             Mood::Cuts => break,
         }
