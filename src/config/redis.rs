@@ -30,7 +30,7 @@ pub struct RedisConfig {
     pub connections: usize,
     /// Limit for opening a connection: address, TLS and credentials together.
     pub connect_timeout: Duration,
-    /// Limit for waiting until a connection is free.
+    /// Limit for waiting until a connection is free, and for its answer to the question whether it still works.
     pub wait_timeout: Duration,
 }
 
