@@ -1,4 +1,4 @@
-//! The outside world behind the ports: stores, and the image engine.
+//! The outside world behind the ports: stores, shared caches, and the image engine.
 
 mod http_client;
 mod http_origin;
@@ -8,6 +8,7 @@ mod noop;
 mod open;
 mod prefixed;
 pub mod raster;
+mod redis;
 
 pub use http_client::GuardedClient;
 pub use http_origin::HttpOrigin;
@@ -15,3 +16,6 @@ pub use local::{Layout, LocalStore};
 pub use noop::NoopStore;
 pub use open::Stores;
 pub use prefixed::PrefixedStore;
+pub use redis::{
+    AnnouncementStats, Announcements, RedisCache, RedisCacheSettings, RedisLease, RedisServer, RedisStats,
+};

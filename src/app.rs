@@ -1,5 +1,6 @@
 //! The assembly: the one place that knows every concrete type.
 
+mod instances;
 mod settings;
 
 use std::collections::{BTreeMap, HashMap};
@@ -21,6 +22,8 @@ use crate::pipeline::{Overlays, Pipeline, PipelineSettings, Placeholder};
 use crate::process::Runtimes;
 use crate::respond::{DefaultHeaders, HeaderRule, HeaderRules};
 use crate::{respond, sample};
+
+pub use instances::Instances;
 
 /// The running service without its listeners.
 pub struct App {
@@ -53,6 +56,14 @@ pub enum StartError {
         /// Why.
         cause: io::Error,
     },
+    /// The Redis that a section names cannot be used.
+    #[error("{section}: {fault}")]
+    Redis {
+        /// The section.
+        section: &'static str,
+        /// Why.
+        fault: Fault,
+    },
     /// An actor did not start.
     #[error("{0}")]
     Tree(#[from] Fault),
@@ -80,6 +91,7 @@ impl App {
         let edge = edge(config, rules, &traffic)?;
         let client = Arc::new(GuardedClient::new(&config.origins));
         let placeholder = placeholder(config, &client).await?;
+        let instances = Arc::new(Instances::new(config)?);
         let stores = stores(config);
         stores.create_roots().map_err(|(root, cause)| StartError::Root { root, cause })?;
 
@@ -90,9 +102,9 @@ impl App {
         arbiter.spawn_fn(move || enrolled.enrol_current());
 
         let mut tree = Tree::builder(arbiter.handle()).supervision(settings::supervision(config));
-        let pipeline = pipeline(config, numbers, &mut tree, stores, client, placeholder);
+        let pipeline = pipeline(config, numbers, &mut tree, stores, client, placeholder, &instances);
         let tree = Arc::new(tree.start().await?);
-        let vitals = Vitals::new(Arc::clone(&tree), pipeline.storage.clone(), traffic, runtimes.clone());
+        let vitals = Vitals::new(Arc::clone(&tree), pipeline.storage.clone(), instances, traffic, runtimes.clone());
         let pictures = Pictures {
             routes: Arc::clone(&config.routes),
             pipeline: Arc::new(pipeline),
@@ -138,10 +150,17 @@ fn pipeline(
     stores: Stores,
     client: Arc<GuardedClient>,
     placeholder: Option<Placeholder>,
+    instances: &Instances,
 ) -> Pipeline {
     let storage = tree.storage(settings::storage(config), Arc::new(stores));
-    let cache = tree.cache(settings::cache(config), None);
-    let flights = tree.lock(settings::lock(config), None);
+    let cache = tree.cache(settings::cache(config), instances.cache());
+    if let Some(announcements) = instances.announcements() {
+        tree.task("announcements", move || {
+            let announcements = Arc::clone(&announcements);
+            async move { announcements.listen().await }
+        });
+    }
+    let flights = tree.lock(settings::lock(config), instances.lease());
     let (limits, encoding) = (config.limits.clone(), config.encoding.clone());
     let transform =
         tree.transform(settings::transform(config), move || RasterEngine::new(limits.clone(), encoding.clone()));

@@ -10,8 +10,10 @@ mod load;
 mod problems;
 mod read_buckets;
 mod read_presets;
+mod read_redis;
 mod read_server;
 mod reader;
+mod redis;
 mod sections;
 mod server;
 mod storage;
@@ -28,6 +30,7 @@ pub use actors::{
 pub use bucket::{AccessKey, BucketConfig};
 pub use load::{DEFAULT_CONFIG, environment, load, parse};
 pub use problems::{Problem, Problems};
+pub use redis::{RedisConfig, RedisCredentials, RedisEndpoint, RedisTopology};
 pub use server::{
     CacheConfig, CacheKind, CorsConfig, HeaderRule, Listener, LockKind, LogFormat, Placeholder, ServerConfig,
     WatermarkConfig,

@@ -14,7 +14,7 @@ mod port;
 mod settings;
 mod stats;
 
-pub use handle::CacheHandle;
+pub use handle::{CacheHandle, Sharing};
 pub use port::*;
 pub use settings::CacheSettings;
 pub use stats::CacheStats;

@@ -6,6 +6,12 @@
 //! - **On failure**: flights are tasks of their own, so those that wait are answered although the actor is rebuilt, and
 //!   the rebuilt one finds them on the roll. A flight that panics tells everyone, and each joins once more.
 //! - **Not its job**: what a flight does. A lease that fails is ignored: it only saves work.
+//!
+//! **What holds across instances.** While the lease works, one instance at a time makes a result, and it gives the lease
+//! back only when the others can find what it made. An instance that was frozen or cut off for longer than its lease
+//! lived answers those who wait for it and publishes nothing, so that it cannot overwrite what another instance made of
+//! a newer original. Not covered are the moments between that decision and the arrival of the writes, a shared store
+//! that forgets leases that are still running, and flights that go on alone because the lease cannot be asked.
 
 mod actor;
 mod errand;
@@ -16,6 +22,7 @@ mod port;
 mod roll;
 mod settings;
 mod stats;
+mod tenure;
 
 pub use errand::{Errand, FlightContext};
 pub use handle::LockHandle;

@@ -16,12 +16,13 @@ use std::sync::Arc;
 
 pub use settings::StoreBackSettings;
 pub use stats::StoreBackStats;
+use tokio::sync::oneshot;
 
 use crate::storage::StorageHandle;
 use crate::tree::TreeBuilder;
 use crate::vocab::{Deadline, ObjectKey, ObjectMeta, Rendition, StoreId};
 use crate::wait::within;
-use queue::Queue;
+use queue::{Queue, Queued};
 
 /// A finished result on its way to a store.
 #[derive(Clone, Debug)]
@@ -36,6 +37,10 @@ pub struct StoreBackItem {
     pub rendition: Arc<Rendition>,
 }
 
+/// A result on its way to its store. Dropping it changes nothing.
+#[derive(Debug)]
+pub struct Storing(oneshot::Receiver<bool>);
+
 /// The way to the queue of results. Cheap to clone.
 #[derive(Clone)]
 pub struct StoreBackHandle {
@@ -43,15 +48,25 @@ pub struct StoreBackHandle {
 }
 
 impl StoreBackHandle {
-    /// Hands a result over; never waits, never fails. When there is no room the oldest is dropped and counted.
-    pub fn offer(&self, item: StoreBackItem) {
-        self.queue.push(item);
+    /// Hands a result over; never waits, never fails. When there is no room the oldest is dropped and counted. Who
+    /// cares may wait for what becomes of it.
+    pub fn offer(&self, item: StoreBackItem) -> Storing {
+        let (told, stored) = oneshot::channel();
+        self.queue.push(Queued { item, told });
+        Storing(stored)
     }
 
     /// Waits until nothing is queued or being written, up to the deadline; `false` when something still is. To be
     /// called before the tree is stopped, which loses what is left.
     pub async fn flush(&self, deadline: Deadline) -> bool {
         within(deadline, self.queue.idle()).await.is_ok()
+    }
+}
+
+impl Storing {
+    /// Waits until the store has the result; `false` when it does not get it.
+    pub async fn is_stored(self) -> bool {
+        self.0.await.unwrap_or(false)
     }
 }
 

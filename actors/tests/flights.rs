@@ -272,8 +272,8 @@ async fn a_lease_is_held_renewed_and_given_back() {
     let (answer, ()) = tokio::join!(scene.join("a"), async {
         eventually("it flies", || scene.runs.get() == 1).await;
         assert!(lease.is_held(&key));
-        tokio::time::sleep(Duration::from_millis(5_500)).await;
-        assert_eq!(lease.renewals.get(), 1, "at a third of fifteen seconds");
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        assert_eq!(lease.renewals.get(), 1, "at a third of six seconds");
         scene.go.notify_one();
     });
     assert_eq!(answer.unwrap(), 1);
@@ -315,6 +315,98 @@ async fn a_holder_that_dies_without_a_result_is_succeeded() {
         lease.release_elsewhere(&key);
     });
     assert_eq!((answer.unwrap(), scene.runs.get()), (1, 1));
+    assert_clean(&scene.tree).await;
+}
+
+/// An errand that is published when told to, and counts what was published.
+fn published_when_told(scene: &Scene, published: &Gauge, told: &Arc<Notify>) -> Errand<u64> {
+    let (published, told) = (published.clone(), Arc::clone(told));
+    scene.errand().publishing(move |_| {
+        published.increment();
+        let told = Arc::clone(&told);
+        async move { told.notified().await }
+    })
+}
+
+#[actix::test]
+async fn the_lease_is_given_back_once_others_can_find_the_result_and_nobody_waits_for_that() {
+    let lease = FakeLease::new();
+    let scene = Scene::set(LockSettings::default(), Some(lease.clone())).await;
+    let (key, published, told) = (Key::new("a"), Gauge::default(), Arc::<Notify>::default());
+    scene.go.notify_one();
+    let errand = published_when_told(&scene, &published, &told);
+    assert_eq!(scene.lock.join(&key, within_ten_seconds(), errand).await.unwrap(), 1);
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert_eq!((published.get(), lease.is_held(&key), lease.renewals.get()), (1, true, 1));
+    told.notify_one();
+    eventually("it is given back", || !lease.is_held(&key)).await;
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn a_publication_that_hangs_holds_the_lease_for_its_time_to_live_and_no_longer() {
+    let lease = FakeLease::new();
+    let scene = Scene::set(LockSettings::default(), Some(lease.clone())).await;
+    let (key, published) = (Key::new("a"), Gauge::default());
+    scene.go.notify_one();
+    let errand = published_when_told(&scene, &published, &Arc::default());
+    assert_eq!(scene.lock.join(&key, within_ten_seconds(), errand).await.unwrap(), 1);
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    eventually("it is given back", || !lease.is_held(&key)).await;
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn a_flight_that_lost_its_lease_is_answered_and_publishes_nothing() {
+    let lease = FakeLease::new();
+    let scene = Scene::set(LockSettings::default(), Some(lease.clone())).await;
+    let (key, published) = (Key::new("a"), Gauge::default());
+    let errand = published_when_told(&scene, &published, &Arc::default());
+    let (answer, ()) = tokio::join!(scene.lock.join(&key, within_ten_seconds(), errand), async {
+        eventually("it flies", || scene.runs.get() == 1).await;
+        lease.take_elsewhere(&key);
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        scene.go.notify_one();
+    });
+    assert_eq!((answer.unwrap(), published.get(), scene.stats().leases_lost), (1, 0, 1));
+    assert!(lease.is_held(&key), "the successor keeps it");
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn a_flight_that_could_not_renew_for_as_long_as_its_lease_lives_publishes_nothing() {
+    let lease = FakeLease::new();
+    let scene = Scene::set(LockSettings::default(), Some(lease.clone())).await;
+    let (key, published) = (Key::new("a"), Gauge::default());
+    let errand = published_when_told(&scene, &published, &Arc::default());
+    let (answer, ()) = tokio::join!(scene.lock.join(&key, within_ten_seconds(), errand), async {
+        eventually("it flies", || scene.runs.get() == 1).await;
+        lease.script(Script::Hangs);
+        tokio::time::sleep(Duration::from_millis(6_500)).await;
+        scene.go.notify_one();
+    });
+    assert_eq!((answer.unwrap(), published.get(), scene.stats().leases_lost), (1, 0, 1));
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn a_lease_that_fails_again_and_again_is_given_a_rest_and_results_are_published_all_the_same() {
+    let lease = FakeLease::new();
+    lease.script(Script::Fails(Fault::new(FaultKind::Upstream, "down")));
+    let scene = Scene::set(LockSettings::default(), Some(lease.clone())).await;
+    let published = Gauge::default();
+    for flight in 0..8 {
+        scene.go.notify_one();
+        let errand = published_when_told(&scene, &published, &Arc::default());
+        scene.lock.join(&Key::new(format!("{flight}")), within_ten_seconds(), errand).await.unwrap();
+    }
+    assert_eq!((lease.claims.get(), published.get()), (5, 8));
+    assert!(scene.stats().lease_resting);
+    lease.script(Script::Works);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    scene.go.notify_one();
+    scene.join("a").await.unwrap();
+    assert_eq!((lease.claims.get(), scene.stats().lease_resting), (6, false));
     assert_clean(&scene.tree).await;
 }
 

@@ -48,7 +48,10 @@ pub(super) fn lock(config: &Config) -> LockSettings {
         max_flights: bounds.flights,
         max_waiters_per_key: bounds.waiters_per_key,
         flight_timeout: config.server.lock_timeout,
-        ..LockSettings::default()
+        lease_time_to_live: bounds.lease_time_to_live,
+        lease_poll: bounds.lease_poll,
+        lease_timeout: bounds.lease_timeout,
+        breaker: BreakerSettings { failures: bounds.breaker_failures, cool_down: bounds.breaker_cooldown },
     }
 }
 

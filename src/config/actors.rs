@@ -66,6 +66,16 @@ pub struct LockActorConfig {
     pub waiters_per_key: usize,
     /// Requests that are about to join a flight.
     pub joins: usize,
+    /// How long a lease that instances share lives unless it is renewed, which happens at a third of it.
+    pub lease_time_to_live: Duration,
+    /// How long a flight waits for another instance before it looks again.
+    pub lease_poll: Duration,
+    /// Limit of one operation on the lease.
+    pub lease_timeout: Duration,
+    /// Failures in a row after which the lease is left alone for a while.
+    pub breaker_failures: u32,
+    /// How long it is left alone.
+    pub breaker_cooldown: Duration,
 }
 
 /// Bounds of the transform actor. How many renders run is `server.concurrent_image_processing`, the memory they may

@@ -12,9 +12,13 @@ use hyper::header::{HeaderName, HeaderValue};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
+use super::read_redis::redis;
 use super::reader::Section;
 use super::units::{DAY, HOUR, MIB, MOST_BYTES, SHORTEST};
-use super::{CacheConfig, CacheKind, CorsConfig, HeaderRule, Listener, LockKind, LogFormat, Placeholder, ServerConfig};
+use super::{
+    CacheConfig, CacheKind, CorsConfig, HeaderRule, Listener, LockKind, LogFormat, Placeholder, RedisConfig,
+    RedisTopology, ServerConfig,
+};
 use crate::respond::is_reserved;
 
 pub(super) fn server(mut section: Section<'_>) -> ServerConfig {
@@ -127,10 +131,12 @@ fn placeholder(section: &mut Section<'_>) -> Option<Placeholder> {
 
 fn cache(mut section: Section<'_>) -> CacheConfig {
     let cache = CacheConfig {
-        kind: section.choice("type", &[("memory", CacheKind::Memory)]).unwrap_or(CacheKind::Memory),
+        kind: shared_redis(&mut section).map_or(CacheKind::Memory, CacheKind::Redis),
         cache_size: section.size("cache_size", 256 * MIB, 0..=MOST_BYTES),
         max_cache_item_size: section.size("max_cache_item_size", 5 * MIB, 0..=MOST_BYTES),
         default_time_to_live: section.duration("default_time_to_live", HOUR, Duration::ZERO..=365 * DAY),
+        max_time_to_live: section.duration("max_time_to_live", 7 * DAY, SHORTEST..=365 * DAY),
+        min_use_count: section.count("min_use_count", 1, 1..=1_000_000),
     };
     if cache.max_cache_item_size > cache.cache_size {
         section.problem("max_cache_item_size", "is larger than cache_size");
@@ -140,9 +146,17 @@ fn cache(mut section: Section<'_>) -> CacheConfig {
 }
 
 fn lock(mut section: Section<'_>) -> LockKind {
-    let kind = section.choice("type", &[("memory", LockKind::Memory)]).unwrap_or(LockKind::Memory);
+    let kind = shared_redis(&mut section).map_or(LockKind::Memory, LockKind::Redis);
     section.finish();
     kind
+}
+
+/// The Redis that the type of a cache or lock asks for; `None` for memory.
+fn shared_redis(section: &mut Section<'_>) -> Option<RedisConfig> {
+    let types =
+        [("memory", None), ("redis", Some(RedisTopology::Single)), ("redis-cluster", Some(RedisTopology::Cluster))];
+    let topology = section.choice("type", &types).flatten();
+    redis(section, topology)
 }
 
 fn cors(mut section: Section<'_>) -> CorsConfig {

@@ -124,11 +124,20 @@ fn cache_actor(mut section: Section<'_>) -> CacheActorConfig {
 }
 
 fn lock_actor(mut section: Section<'_>) -> LockActorConfig {
+    let seconds = Duration::from_secs;
     let lock = LockActorConfig {
         flights: section.count("flights", 1024, 1..=MOST_ITEMS),
         waiters_per_key: section.count("waiters_per_key", 10_000, 1..=MOST_ITEMS),
         joins: section.count("joins", 10_000, 1..=MOST_ITEMS),
+        lease_time_to_live: section.duration("lease_time_to_live", seconds(6), Duration::from_millis(100)..=HOUR),
+        lease_poll: section.duration("lease_poll", Duration::from_millis(500), SHORTEST..=HOUR),
+        lease_timeout: section.duration("lease_timeout", Duration::from_millis(100), SHORTEST..=HOUR),
+        breaker_failures: section.count("breaker_failures", 5, 1..=1_000_000),
+        breaker_cooldown: section.duration("breaker_cooldown", seconds(5), SHORTEST..=HOUR),
     };
+    if lock.lease_timeout >= lock.lease_time_to_live / 3 {
+        section.problem("lease_timeout", "must be less than a third of lease_time_to_live, when leases are renewed");
+    }
     section.finish();
     lock
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::RedisConfig;
+
 /// How the service meets its clients: section `[server]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
@@ -86,20 +88,28 @@ pub struct CacheConfig {
     pub max_cache_item_size: u64,
     /// How long an entry lives when its answer carries no `max-age`.
     pub default_time_to_live: Duration,
+    /// The longest that an entry lives in the cache that instances share.
+    pub max_time_to_live: Duration,
+    /// How often a result must have been made or fetched before it is kept in the cache that instances share.
+    pub min_use_count: u32,
 }
 
 /// Where the cache lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CacheKind {
     /// In this process.
     Memory,
+    /// In this process, and below that in a Redis that instances share.
+    Redis(RedisConfig),
 }
 
 /// Which instances join identical requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LockKind {
     /// This process only.
     Memory,
+    /// All those that use the same Redis with the same prefix.
+    Redis(RedisConfig),
 }
 
 /// Cross-origin answers: section `[server.cors]`.

@@ -1,7 +1,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::{BucketConfig, Config, Listener};
+use super::{BucketConfig, CacheKind, Config, Listener, LockKind, RedisConfig, RedisEndpoint};
 use crate::domain::{Bucket, Dialect};
 
 impl Config {
@@ -12,6 +12,12 @@ impl Config {
         line(&mut text, "traffic", &listens.join(", "));
         line(&mut text, "internal", &self.server.internal_listen.to_string());
         line(&mut text, "renders", &format!("{} at once", self.server.concurrent_image_processing));
+        if let CacheKind::Redis(redis) = &self.server.cache.kind {
+            line(&mut text, "cache", &servers(redis));
+        }
+        if let LockKind::Redis(redis) = &self.server.lock {
+            line(&mut text, "lock", &servers(redis));
+        }
         for (name, bucket) in &self.buckets {
             line(&mut text, "bucket", &format!("{name}: {}", describe(bucket, self.routes.get(name))));
         }
@@ -21,6 +27,11 @@ impl Config {
 
 fn line(text: &mut String, name: &str, value: &str) {
     writeln!(text, "  {name:<9} {value}").expect("writing to a string does not fail");
+}
+
+fn servers(redis: &RedisConfig) -> String {
+    let endpoints: Vec<String> = redis.endpoints.iter().map(RedisEndpoint::to_string).collect();
+    format!("Redis at {}", endpoints.join(", "))
 }
 
 fn describe(bucket: &BucketConfig, routes: Option<&Arc<Bucket>>) -> String {
@@ -37,7 +48,7 @@ fn describe(bucket: &BucketConfig, routes: Option<&Arc<Bucket>>) -> String {
 mod tests {
     use std::collections::HashMap;
 
-    use crate::config::load;
+    use crate::config::{load, parse};
 
     #[test]
     fn the_default_configuration_is_told_in_a_few_lines() {
@@ -45,5 +56,11 @@ mod tests {
         let summary = config.summary();
         assert!(summary.contains("  traffic   0.0.0.0:8080\n  internal  127.0.0.1:8081\n"), "{summary}");
         assert!(summary.contains("media: 4 presets and queries; storages basic, transform\n"), "{summary}");
+    }
+    #[test]
+    fn a_redis_is_told_without_its_password() {
+        let text = "[server.cache]\ntype = \"redis\"\naddress = \"redis://:secret@cache\"";
+        let summary = parse(text, &HashMap::new()).unwrap().summary();
+        assert!(summary.contains("  cache     Redis at cache:6379\n") && !summary.contains("secret"), "{summary}");
     }
 }

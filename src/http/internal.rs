@@ -11,6 +11,7 @@ use mortar_actors::{Readiness, Tree};
 
 use super::metrics;
 use super::stats::{Stats, Traffic};
+use crate::app::Instances;
 use crate::process::{self, Runtimes};
 
 /// What the internal pages read from. Shared by the application and the internal listener.
@@ -20,6 +21,7 @@ pub struct Vitals(Arc<Sources>);
 struct Sources {
     tree: Arc<Tree>,
     storage: StorageHandle,
+    instances: Arc<Instances>,
     traffic: Traffic,
     runtimes: Runtimes,
     stopping: AtomicBool,
@@ -27,8 +29,14 @@ struct Sources {
 
 impl Vitals {
     /// Reads from the given parts of the service.
-    pub fn new(tree: Arc<Tree>, storage: StorageHandle, traffic: Traffic, runtimes: Runtimes) -> Self {
-        Self(Arc::new(Sources { tree, storage, traffic, runtimes, stopping: AtomicBool::new(false) }))
+    pub fn new(
+        tree: Arc<Tree>,
+        storage: StorageHandle,
+        instances: Arc<Instances>,
+        traffic: Traffic,
+        runtimes: Runtimes,
+    ) -> Self {
+        Self(Arc::new(Sources { tree, storage, instances, traffic, runtimes, stopping: AtomicBool::new(false) }))
     }
 
     /// From now on the service is not ready.
@@ -49,8 +57,8 @@ impl Vitals {
 
     /// Everything that `/stats` shows.
     pub fn stats(&self) -> Stats {
-        let Sources { tree, traffic, runtimes, .. } = &*self.0;
-        Stats::new(tree.stats(), self.readiness(), traffic, process::read(runtimes))
+        let Sources { tree, instances, traffic, runtimes, .. } = &*self.0;
+        Stats::new(tree.stats(), self.readiness(), instances.stats(), traffic, process::read(runtimes))
     }
 }
 

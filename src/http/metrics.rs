@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::stats::Stats;
+use crate::adapters::RedisStats;
 
 /// The media type of the text.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -39,6 +40,7 @@ impl Collector for Reading {
         for child in &self.0.tree.children {
             detail(out, child)?;
         }
+        self.redis(out)?;
         self.http(out)?;
         self.process(out)
     }
@@ -103,6 +105,19 @@ impl Reading {
             gauges(out, name, help, rows)?;
         }
         Ok(())
+    }
+
+    fn redis(&self, out: &mut DescriptorEncoder) -> fmt::Result {
+        let servers = || self.0.redis.iter().map(|redis| ([("user", redis.user)], redis));
+        let open = |(of, redis): ([_; 1], &RedisStats)| (of, redis.connections as f64);
+        let busy = |(of, redis): ([_; 1], &RedisStats)| (of, redis.connections.saturating_sub(redis.idle) as f64);
+        let waiting = |(of, redis): ([_; 1], &RedisStats)| (of, redis.waiting as f64);
+        gauges(out, "redis_connections", "Connections open or being opened", servers().map(open))?;
+        gauges(out, "redis_connections_busy", "Those that are used at the moment", servers().map(busy))?;
+        gauges(out, "redis_waiting", "Operations that wait for a connection", servers().map(waiting))?;
+        let operations = servers().map(|(of, redis)| (of, redis.operations));
+        counters(out, "redis_operations", "Operations begun", operations)?;
+        counters(out, "redis_failures", "Operations that failed", servers().map(|(of, redis)| (of, redis.failures)))
     }
 
     fn http(&self, out: &mut DescriptorEncoder) -> fmt::Result {

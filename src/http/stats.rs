@@ -7,6 +7,7 @@ use actix_web::http::StatusCode;
 use mortar_actors::{Readiness, TreeStats};
 use serde::Serialize;
 
+use crate::adapters::RedisStats;
 use crate::process::ProcessStats;
 
 /// The reading. `/stats` is this as JSON.
@@ -20,6 +21,8 @@ pub struct Stats {
     pub reasons: Vec<String>,
     /// The supervision tree: each actor with its bounds, counters and times.
     pub tree: TreeStats,
+    /// The connections to each Redis that instances share.
+    pub redis: Vec<RedisStats>,
     /// Requests and answers.
     pub http: HttpStats,
     /// What the process uses.
@@ -57,9 +60,15 @@ pub struct Counted(Arc<Counters>);
 
 impl Stats {
     /// Puts a reading together.
-    pub fn new(tree: TreeStats, readiness: Readiness, traffic: &Traffic, process: ProcessStats) -> Self {
+    pub fn new(
+        tree: TreeStats,
+        readiness: Readiness,
+        redis: Vec<RedisStats>,
+        traffic: &Traffic,
+        process: ProcessStats,
+    ) -> Self {
         let Readiness { ready, reasons } = readiness;
-        Self { version: env!("CARGO_PKG_VERSION"), ready, reasons, tree, http: traffic.stats(), process }
+        Self { version: env!("CARGO_PKG_VERSION"), ready, reasons, tree, redis, http: traffic.stats(), process }
     }
 }
 

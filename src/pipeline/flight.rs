@@ -36,17 +36,24 @@ pub(super) async fn join(
         derived: derived.clone(),
     });
     let sought = Arc::clone(&wanted);
+    let kept = Arc::clone(&wanted);
     let errand = Errand::new(move |flight| make(Arc::clone(&wanted), flight))
-        .looking(move || look_elsewhere(Arc::clone(&sought)));
+        .looking(move || look_elsewhere(Arc::clone(&sought)))
+        .publishing(move |served| keep(&kept, served));
     pipeline.flights.join(&derived.key, deadline, errand).await
 }
 
-/// The stages of a flight: result store, original, overlays, render; then the result is cached and handed out, and
-/// stored back afterwards. The original is dropped before the result is stored.
+/// The stages of a flight: result store, original, overlays, render. The original is dropped before the result is kept
+/// and handed out.
 async fn make(wanted: Arc<Wanted>, flight: FlightContext) -> Result<Arc<Served>, Fault> {
     let Wanted { pipeline, bucket, object, derived } = &*wanted;
     let deadline = flight.deadline;
     let time_to_live = pipeline.settings.time_to_live(bucket.name());
+    if flight.look_again
+        && let Some(hit) = lookup::cached(pipeline, &derived.key, deadline).await
+    {
+        return Ok(hit);
+    }
     if let Some(stored) = lookup::stored(pipeline, object, &derived.key, time_to_live, deadline).await? {
         return Ok(stored);
     }
@@ -60,9 +67,25 @@ async fn make(wanted: Arc<Wanted>, flight: FlightContext) -> Result<Arc<Served>,
     stages.extend(rendered.timings.iter().map(|(name, elapsed)| Stage::new(name, *elapsed)));
 
     let rendition = Arc::new(rendition::from_render(rendered));
-    pipeline.cache.insert(derived.key.clone(), Arc::clone(&rendition), time_to_live);
-    store_back::offer(pipeline, object, Arc::clone(&rendition));
     Ok(Arc::new(Served { rendition, tier: Tier::Rendered, stages }))
+}
+
+/// Keeps a result that was rendered, in the cache and in its store. The future waits until other instances can find it
+/// in one of them.
+fn keep(wanted: &Wanted, served: &Arc<Served>) -> impl Future<Output = ()> + use<> {
+    let Wanted { pipeline, bucket, object, derived } = wanted;
+    let time_to_live = pipeline.settings.time_to_live(bucket.name());
+    let kept = (served.tier == Tier::Rendered).then(|| {
+        let sharing = pipeline.cache.insert(derived.key.clone(), Arc::clone(&served.rendition), time_to_live);
+        (sharing, store_back::offer(pipeline, object, Arc::clone(&served.rendition)))
+    });
+    async move {
+        if let Some((sharing, storing)) = kept
+            && !sharing.is_found_by_others().await
+        {
+            storing.is_stored().await;
+        }
+    }
 }
 
 /// Looks for what another instance may have made meanwhile. A tier that fails here has nothing.

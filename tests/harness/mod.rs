@@ -10,6 +10,7 @@
 
 pub mod origin;
 pub mod pictures;
+pub mod redis;
 pub mod wire;
 
 use std::fs;
@@ -121,6 +122,11 @@ impl Mortar {
         let (directory, config) = (Arc::clone(&self.directory), self.config.clone());
         drop(self);
         Self::run(directory, config)
+    }
+
+    /// Starts another instance with the same configuration on the same data.
+    pub fn beside(&self) -> Self {
+        Self::run(Arc::clone(&self.directory), self.config.clone())
     }
 
     fn run(directory: Arc<TempDir>, config: PathBuf) -> Self {

@@ -3,6 +3,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use super::handle::Levels;
 use super::{CacheSettings, SharedCache};
 use crate::breaker::Breaker;
@@ -33,6 +35,7 @@ pub(super) struct Keep {
     pub(super) key: Key,
     pub(super) rendition: Arc<Rendition>,
     pub(super) time_to_live: Duration,
+    pub(super) told: oneshot::Sender<bool>,
 }
 
 pub(super) struct Forget(pub(super) Key);
@@ -110,7 +113,9 @@ impl Serve<Keep> for Cache {
         let levels = Arc::clone(&self.levels);
         Work::kept(async move {
             if let Some(shared) = &levels.shared {
-                shared.ask(shared.level.put(&keep.key, &keep.rendition, keep.time_to_live)).await;
+                let kept = shared.ask(shared.level.put(&keep.key, &keep.rendition, keep.time_to_live)).await;
+                // Mostly nobody waits to hear it.
+                keep.told.send(kept == Some(true)).ok();
             }
             Ok(())
         })

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
+use tokio::sync::oneshot;
 
 use super::actor::{Cache, Forget, Guarded, Keep, Lookup};
 use super::memory::{MemoryCounters, MemoryLevel};
@@ -24,6 +25,10 @@ pub struct CacheHandle {
     writes: Gate,
     levels: Arc<Levels>,
 }
+
+/// An entry on its way to the shared level. Dropping it changes nothing.
+#[derive(Debug)]
+pub struct Sharing(oneshot::Receiver<bool>);
 
 /// Both levels, and what they counted.
 pub(super) struct Levels {
@@ -59,16 +64,17 @@ impl CacheHandle {
     }
 
     /// Keeps an entry for `time_to_live`: in memory at once, in the shared level behind the caller's back. When too
-    /// many writes are under way there, this one is dropped and counted.
-    pub fn insert(&self, key: Key, rendition: Arc<Rendition>, time_to_live: Duration) {
+    /// many writes are under way there, this one is dropped and counted. Who cares may wait for what becomes of it.
+    pub fn insert(&self, key: Key, rendition: Arc<Rendition>, time_to_live: Duration) -> Sharing {
         self.levels.memory().insert(key.clone(), Arc::clone(&rendition), time_to_live);
-        if self.levels.shared.is_none() {
-            return;
+        let (told, shared) = oneshot::channel();
+        if self.levels.shared.is_some() {
+            let keep = Keep { key, rendition, time_to_live, told };
+            if self.door.tell(&self.writes, keep, Deadline::within(time_to_live)).is_err() {
+                self.levels.shared_dropped.fetch_add(1, Relaxed);
+            }
         }
-        let keep = Keep { key, rendition, time_to_live };
-        if self.door.tell(&self.writes, keep, Deadline::within(time_to_live)).is_err() {
-            self.levels.shared_dropped.fetch_add(1, Relaxed);
-        }
+        Sharing(shared)
     }
 
     /// Forgets an entry in memory at once, and in the shared level by the deadline if it can be reached.
@@ -77,6 +83,14 @@ impl CacheHandle {
         if self.levels.shared.is_some() && self.door.ask(&self.writes, Forget(key.clone()), deadline).await.is_err() {
             self.levels.shared_dropped.fetch_add(1, Relaxed);
         }
+    }
+}
+
+impl Sharing {
+    /// Waits until other instances can find the entry; `false` when the shared level does not have it, for whatever
+    /// reason.
+    pub async fn is_found_by_others(self) -> bool {
+        self.0.await.unwrap_or(false)
     }
 }
 

@@ -17,11 +17,12 @@ pub trait SharedCache: Send + Sync + 'static {
     /// `Upstream` or `TimedOut` when the level cannot be asked.
     async fn get(&self, key: &Key) -> Result<Option<(Arc<Rendition>, Duration)>, Fault>;
 
-    /// Stores an entry for `time_to_live`.
+    /// Stores an entry for `time_to_live`. `false` when the level does not keep such an entry: too large, or not used
+    /// often enough so far.
     ///
     /// # Errors
-    /// As [`SharedCache::get`].
-    async fn put(&self, key: &Key, entry: &Rendition, time_to_live: Duration) -> Result<(), Fault>;
+    /// As [`SharedCache::get`]; also `Overloaded` when the level is full and `Unsupported` when it takes no writes.
+    async fn put(&self, key: &Key, entry: &Rendition, time_to_live: Duration) -> Result<bool, Fault>;
 
     /// Forgets an entry.
     ///

@@ -56,10 +56,10 @@ impl SharedCache for FakeSharedCache {
         Ok(self.entries.lock().expect("no test panics inside a fake").get(key).cloned())
     }
 
-    async fn put(&self, key: &Key, entry: &Rendition, time_to_live: Duration) -> Result<(), Fault> {
+    async fn put(&self, key: &Key, entry: &Rendition, time_to_live: Duration) -> Result<bool, Fault> {
         self.play().await?;
         self.keep(key.clone(), Arc::new(entry.clone()), time_to_live);
-        Ok(())
+        Ok(true)
     }
 
     async fn remove(&self, key: &Key) -> Result<(), Fault> {

@@ -9,6 +9,7 @@ use crate::vocab::{Deadline, StopFlag};
 
 type Work<T> = dyn Fn(FlightContext) -> BoxFuture<'static, Result<T, Fault>> + Send + Sync;
 type Look<T> = dyn Fn() -> BoxFuture<'static, Option<T>> + Send + Sync;
+type Publish<T> = dyn Fn(&T) -> BoxFuture<'static, ()> + Send + Sync;
 
 /// What the work of a flight is given.
 #[derive(Clone, Debug)]
@@ -18,12 +19,15 @@ pub struct FlightContext {
     /// Raised when the last waiter leaves or the deadline passes. The work is dropped then; the flag is for what it
     /// handed elsewhere.
     pub stop: StopFlag,
+    /// Whether another instance may have made the result since the caller looked for it.
+    pub look_again: bool,
 }
 
 /// What a flight is to do. Cheap to clone.
 pub struct Errand<T> {
     work: Arc<Work<T>>,
     look: Option<Arc<Look<T>>>,
+    publish: Option<Arc<Publish<T>>>,
 }
 
 impl<T: Clone + Send + Sync + 'static> Errand<T> {
@@ -33,7 +37,7 @@ impl<T: Clone + Send + Sync + 'static> Errand<T> {
     where
         F: Future<Output = Result<T, Fault>> + Send + 'static,
     {
-        Self { work: Arc::new(move |context| work(context).boxed()), look: None }
+        Self { work: Arc::new(move |context| work(context).boxed()), look: None, publish: None }
     }
 
     /// Where to look for the result when another instance held the lease and may have made it meanwhile.
@@ -45,8 +49,23 @@ impl<T: Clone + Send + Sync + 'static> Errand<T> {
         Self { look: Some(Arc::new(move || look().boxed())), ..self }
     }
 
+    /// How a result is kept for later requests: begun by the call, for as long as the future it returns waits until
+    /// other instances can find it. Dropping that future undoes nothing. A result is not published when the lease was
+    /// lost while it was made: by then another instance may have made a newer one.
+    #[must_use]
+    pub fn publishing<F>(self, publish: impl Fn(&T) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Self { publish: Some(Arc::new(move |made| publish(made).boxed())), ..self }
+    }
+
     pub(super) fn begin(&self, context: FlightContext) -> BoxFuture<'static, Result<T, Fault>> {
         (self.work)(context)
+    }
+
+    pub(super) fn publish(&self, made: &T) -> Option<BoxFuture<'static, ()>> {
+        self.publish.as_ref().map(|publish| publish(made))
     }
 
     pub(super) async fn look(&self) -> Option<T> {
@@ -59,6 +78,6 @@ impl<T: Clone + Send + Sync + 'static> Errand<T> {
 
 impl<T> Clone for Errand<T> {
     fn clone(&self) -> Self {
-        Self { work: Arc::clone(&self.work), look: self.look.clone() }
+        Self { work: Arc::clone(&self.work), look: self.look.clone(), publish: self.publish.clone() }
     }
 }

@@ -92,9 +92,9 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         landing.outcome = Some(outcome);
     }
 
-    async fn work(&self, errand: &Errand<T>, lease: &Leased) -> Result<T, Fault> {
-        let begin = || errand.begin(FlightContext { deadline: self.stop.deadline(), stop: self.stop.clone() });
-        lease.fly(&self.key, begin, || errand.look()).await
+    async fn work(&self, errand: &Errand<T>, lease: &Arc<Leased>) -> Result<T, Fault> {
+        let context = FlightContext { deadline: self.stop.deadline(), stop: self.stop.clone(), look_again: false };
+        lease.fly(&self.key, errand, context).await
     }
 }
 

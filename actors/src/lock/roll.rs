@@ -85,7 +85,9 @@ impl<T: Clone + Send + Sync + 'static> Observe for Roll<T> {
             joined: self.joined.load(Relaxed),
             abandoned: self.abandoned.load(Relaxed),
             answered_elsewhere: self.lease.answered_elsewhere(),
+            leases_lost: self.lease.lost(),
             lease_faults: self.lease.faults(),
+            lease_resting: self.lease.is_resting(),
         })
     }
 

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::breaker::BreakerSettings;
+
 /// Bounds and times of the lock actor and its flights.
 #[derive(Clone, Debug)]
 pub struct LockSettings {
@@ -11,12 +13,15 @@ pub struct LockSettings {
     pub joins: usize,
     /// How long a flight may take; independent of the deadlines of those who wait. Default 60 s.
     pub flight_timeout: Duration,
-    /// Time to live of the lease that instances share; renewed at a third of it. Default 15 s.
+    /// Time to live of the lease that instances share; renewed at a third of it. Default 6 s.
     pub lease_time_to_live: Duration,
-    /// How long a flight waits for the holder of the lease before it looks and claims again. Default 1 s.
+    /// How long a flight waits for the holder of the lease before it looks and claims again. Default
+    /// 500 ms.
     pub lease_poll: Duration,
-    /// How long one operation on the lease may take. Default 250 ms.
+    /// How long one operation on the lease may take. Default 100 ms.
     pub lease_timeout: Duration,
+    /// When a lease that fails is given a rest.
+    pub breaker: BreakerSettings,
 }
 
 impl Default for LockSettings {
@@ -26,9 +31,10 @@ impl Default for LockSettings {
             max_waiters_per_key: 10_000,
             joins: 10_000,
             flight_timeout: Duration::from_secs(60),
-            lease_time_to_live: Duration::from_secs(15),
-            lease_poll: Duration::from_secs(1),
-            lease_timeout: Duration::from_millis(250),
+            lease_time_to_live: Duration::from_secs(6),
+            lease_poll: Duration::from_millis(500),
+            lease_timeout: Duration::from_millis(100),
+            breaker: BreakerSettings::default(),
         }
     }
 }

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use super::{StoreBackItem, StoreBackStats};
 use crate::stats::Detail;
@@ -23,15 +23,22 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct Line {
-    items: VecDeque<StoreBackItem>,
+    items: VecDeque<Queued>,
     bytes: u64,
     writing: usize,
+}
+
+/// A result that waits, and whoever waits for it.
+pub(super) struct Queued {
+    pub(super) item: StoreBackItem,
+    pub(super) told: oneshot::Sender<bool>,
 }
 
 /// The outcome of a result that is being written. Dropped untold, the result is lost, as by a panic.
 pub(super) struct Outcome {
     queue: Arc<Queue>,
-    told: bool,
+    /// Whoever waits for it; empty once told.
+    waiting: Option<oneshot::Sender<bool>>,
 }
 
 impl Queue {
@@ -51,7 +58,7 @@ impl Queue {
 
     /// Puts an item at the end and drops from the front what no longer fits. An item that could never fit is dropped
     /// by itself.
-    pub(super) fn push(&self, item: StoreBackItem) {
+    pub(super) fn push(&self, item: Queued) {
         if item.bytes() > self.max_bytes || self.max_items == 0 {
             self.dropped.fetch_add(1, Relaxed);
             return;
@@ -82,10 +89,10 @@ impl Queue {
 
     fn take(self: &Arc<Self>) -> Option<(StoreBackItem, Outcome)> {
         let mut line = self.line();
-        let item = line.items.pop_front()?;
-        line.bytes -= item.bytes();
+        let next = line.items.pop_front()?;
+        line.bytes -= next.bytes();
         line.writing += 1;
-        Some((item, Outcome { queue: Arc::clone(self), told: false }))
+        Some((next.item, Outcome { queue: Arc::clone(self), waiting: Some(next.told) }))
     }
 
     /// Waits until nothing is queued or being written.
@@ -110,15 +117,18 @@ impl Line {
     }
 }
 
-impl StoreBackItem {
+impl Queued {
     fn bytes(&self) -> u64 {
-        self.rendition.weight()
+        self.item.rendition.weight()
     }
 }
 
 impl Outcome {
     pub(super) fn tell(mut self, written: bool) {
-        self.told = true;
+        if let Some(waiting) = self.waiting.take() {
+            // Mostly nobody waits to hear it.
+            waiting.send(written).ok();
+        }
         let counter = if written { &self.queue.written } else { &self.queue.failed };
         counter.fetch_add(1, Relaxed);
     }
@@ -126,7 +136,7 @@ impl Outcome {
 
 impl Drop for Outcome {
     fn drop(&mut self) {
-        if !self.told {
+        if self.waiting.is_some() {
             self.queue.lost.fetch_add(1, Relaxed);
         }
         let mut line = self.queue.line();

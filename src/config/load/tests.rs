@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::config::{Listener, StorageKind};
+use crate::config::{CacheKind, Listener, LockKind, RedisTopology, StorageKind};
 use crate::domain::{Dialect, ResultKey, resolve};
 
 use super::*;
@@ -390,4 +390,70 @@ proptest! {
     ) {
         let _ = parse(&format!("{key} = {value}"), &HashMap::new());
     }
+}
+
+#[test]
+fn a_redis_is_read_into_types() {
+    let config = read(
+        r#"
+        [server.cache]
+        type = "redis"
+        address = "rediss://mortar:secret@cache.internal:7000/2"
+        key_prefix = "gallery"
+        [server.lock]
+        type = "redis-cluster"
+        address = ["10.0.0.1", "[fd00::2]:7001"]
+        password = "secret"
+        "#,
+    );
+    let (CacheKind::Redis(cache), LockKind::Redis(lock)) = (config.server.cache.kind, config.server.lock) else {
+        panic!("both are in Redis");
+    };
+    assert_eq!((cache.topology, cache.database, cache.key_prefix.as_str()), (RedisTopology::Single, 2, "gallery"));
+    assert_eq!((cache.endpoints[0].to_string().as_str(), cache.endpoints[0].is_tls()), ("cache.internal:7000", true));
+    assert_eq!(cache.credentials.username.as_deref(), Some("mortar"));
+    let endpoints: Vec<String> = lock.endpoints.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        (lock.topology, endpoints),
+        (RedisTopology::Cluster, vec!["10.0.0.1:6379".into(), "[fd00::2]:7001".into()])
+    );
+    assert!(!format!("{cache:?}{lock:?}").contains("secret"));
+}
+
+#[test]
+fn fault_12_a_redis_that_cannot_be_is_refused_with_its_place() {
+    for (keys, expected) in [
+        ("", "server.cache.address: is missing; where is the Redis?"),
+        (r#"address = ["a", "b"]"#, "server.cache.address: has several servers; type redis-cluster has those"),
+        (
+            r#"address = "a:b:c""#,
+            r#"server.cache.address[0]: "a:b:c" is not host, host:port, redis://…, rediss://… or unix:/path"#,
+        ),
+        (
+            "address = \"redis://a/1\"\ndatabase = 2",
+            "server.cache.database: differs from what an address says, or one address from another",
+        ),
+        ("address = \"a\"\nusername = \"me\"", "server.cache.password: is missing; there is a username"),
+        (
+            "address = \"a\"\nkey_prefix = \"a b\"",
+            "server.cache.key_prefix: must have 1 to 64 letters, digits and - _ . : only",
+        ),
+        (
+            "address = \"a\"\nca_certificate = \"/ca\"",
+            "server.cache.ca_certificate: is of no use without an address that begins with rediss://",
+        ),
+    ] {
+        assert_eq!(problem(&format!("[server.cache]\ntype = \"redis\"\n{keys}")), expected);
+    }
+    for (keys, expected) in [
+        (r#"address = "unix:/run/redis""#, "server.lock.address: a cluster cannot be reached by a unix socket"),
+        (
+            r#"address = ["redis://a", "rediss://b"]"#,
+            "server.lock.address: all servers of a cluster speak TLS, or none does",
+        ),
+        ("address = \"a\"\ndatabase = 1", "server.lock.database: a cluster has the database 0 only"),
+    ] {
+        assert_eq!(problem(&format!("[server.lock]\ntype = \"redis-cluster\"\n{keys}")), expected);
+    }
+    assert_eq!(problem("[server.cache]\naddress = \"x y\"").split(": ").next(), Some("server.cache.address[0]"));
 }
