@@ -1,7 +1,7 @@
 //! From a finished picture, an object or a fault to the HTTP answer: validators, ranges, HEAD, headers.
 //!
-//! Everything that is sent goes through one [`Payload`](payload::Payload), be it a shared buffer or a stream, and
-//! everything that can be asked for conditionally or in part goes through one [`Answer`](answer::Answer).
+//! Everything that is sent goes through one `Payload`, be it a shared buffer or a stream, and
+//! everything that can be asked for conditionally or in part goes through one `Answer`.
 
 mod answer;
 mod conditional;

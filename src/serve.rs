@@ -21,6 +21,8 @@ enum ServeError {
     Bind { address: String, cause: io::Error },
     #[error("cannot start: {0}")]
     Start(#[from] StartError),
+    #[error("told to stop twice; what was under way is lost")]
+    ToldTwice,
     #[error("the {0} has failed too often; see the log")]
     GivenUp(&'static str),
     #[error("{0}")]
@@ -49,7 +51,8 @@ macro_rules! listen {
 
 /// Serves until SIGTERM or SIGINT. A second signal ends the process at once.
 ///
-/// The exit code is 0 after an orderly stop and 1 when the service could not start or an actor gave up.
+/// The exit code is 0 after an orderly stop and 1 after any other end: the service could not start, an actor gave up, or
+/// there was no time to stop in order.
 pub fn run(config: &Config) -> ExitCode {
     match actix_rt::System::new().block_on(serve(config)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -87,8 +90,8 @@ async fn serve(config: &Config) -> Result<(), ServeError> {
     tokio::select! {
         () = stop => {}
         name = signals.next() => {
-            tracing::warn!(signal = name, "told twice: ending at once");
-            return outcome;
+            tracing::warn!(signal = name, "ending at once");
+            return Err(ServeError::ToldTwice);
         }
     }
     let (traffic_ended, internal_ended) = (traffic_task.await, internal_task.await);
