@@ -3,7 +3,7 @@ use std::ptr::{NonNull, null, null_mut};
 
 use turbojpeg::raw;
 
-use super::handle::{Handle, TurboError, int, to_raw};
+use super::handle::{Handle, TurboError, int, interleaved, to_raw};
 use super::padding::{pad_luma, padded_luma_size};
 use crate::adapters::raster::pixels::{Planes, Subsampling};
 
@@ -72,14 +72,7 @@ impl Compressor {
         samples: &[u8],
         subsampling: Subsampling,
     ) -> Result<Compressed, TurboError> {
-        let (format, channels) = match subsampling {
-            Subsampling::Gray => (raw::TJPF_TJPF_GRAY, 1),
-            _ => (raw::TJPF_TJPF_RGB, 3),
-        };
-        let pitch = width as usize * channels;
-        if samples.len() < pitch * height as usize {
-            return Err(TurboError::new("fewer samples than pixels"));
-        }
+        let (format, pitch) = interleaved((width, height), samples, subsampling)?;
         self.0.set(raw::TJPARAM_TJPARAM_SUBSAMP, to_raw(subsampling))?;
         let (mut bytes, mut length) = (null_mut(), 0);
         // SAFETY: `samples` was checked to hold `height` rows of `pitch` bytes; a null buffer asks the library to

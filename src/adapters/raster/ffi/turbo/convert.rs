@@ -2,7 +2,7 @@ use std::ptr::null_mut;
 
 use turbojpeg::raw;
 
-use super::handle::{Handle, TurboError, int, to_raw};
+use super::handle::{Handle, TurboError, int, interleaved, to_raw};
 use super::padding::{padded_planes, trim};
 use crate::adapters::raster::pixels::{Plane, Planes, Subsampling};
 
@@ -48,14 +48,7 @@ pub(in crate::adapters::raster) fn picture_to_planes(
     samples: &[u8],
     subsampling: Subsampling,
 ) -> Result<Planes, TurboError> {
-    let (format, channels) = match subsampling {
-        Subsampling::Gray => (raw::TJPF_TJPF_GRAY, 1),
-        _ => (raw::TJPF_TJPF_RGB, 3),
-    };
-    let pitch = width as usize * channels;
-    if samples.len() < pitch * height as usize {
-        return Err(TurboError::new("fewer samples than pixels"));
-    }
+    let (format, pitch) = interleaved((width, height), samples, subsampling)?;
     let mut handle = Handle::new(raw::TJINIT_TJINIT_COMPRESS)?;
     handle.set(raw::TJPARAM_TJPARAM_SUBSAMP, to_raw(subsampling))?;
     let mut planes = padded_planes(width, height, subsampling);

@@ -89,6 +89,24 @@ pub(super) fn int(value: usize) -> c_int {
     c_int::try_from(value).unwrap_or(c_int::MAX)
 }
 
+/// The library's name for interleaved samples, grey for [`Subsampling::Gray`] and RGB otherwise, and the bytes of a row.
+/// Unsafe calls rely on the check: there are at least `height` rows of that many bytes.
+pub(super) fn interleaved(
+    (width, height): (u32, u32),
+    samples: &[u8],
+    subsampling: Subsampling,
+) -> Result<(c_int, usize), TurboError> {
+    let (format, channels) = match subsampling {
+        Subsampling::Gray => (raw::TJPF_TJPF_GRAY, 1),
+        _ => (raw::TJPF_TJPF_RGB, 3),
+    };
+    let pitch = width as usize * channels;
+    if samples.len() < pitch * height as usize {
+        return Err(TurboError::new("fewer samples than pixels"));
+    }
+    Ok((format, pitch))
+}
+
 pub(super) fn to_raw(subsampling: Subsampling) -> c_int {
     match subsampling {
         Subsampling::Gray => raw::TJSAMP_TJSAMP_GRAY,
