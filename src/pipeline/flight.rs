@@ -22,6 +22,13 @@ struct Wanted {
     derived: Derived,
 }
 
+impl Wanted {
+    /// How long the result is kept in the cache.
+    fn time_to_live(&self) -> Duration {
+        self.pipeline.settings.time_to_live(self.bucket.name())
+    }
+}
+
 /// Joins the flight for a result, or starts it.
 pub(super) async fn join(
     pipeline: &Arc<Pipeline>,
@@ -46,9 +53,9 @@ pub(super) async fn join(
 /// The stages of a flight: result store, original, overlays, render. The original is dropped before the result is kept
 /// and handed out.
 async fn make(wanted: Arc<Wanted>, flight: FlightContext) -> Result<Arc<Served>, Fault> {
-    let Wanted { pipeline, bucket, object, derived } = &*wanted;
+    let Wanted { pipeline, object, derived, .. } = &*wanted;
     let deadline = flight.deadline;
-    let time_to_live = pipeline.settings.time_to_live(bucket.name());
+    let time_to_live = wanted.time_to_live();
     if flight.look_again
         && let Some(hit) = lookup::cached(pipeline, &derived.key, deadline).await
     {
@@ -73,8 +80,8 @@ async fn make(wanted: Arc<Wanted>, flight: FlightContext) -> Result<Arc<Served>,
 /// Keeps a result that was rendered, in the cache and in its store. The future waits until other instances can find it
 /// in one of them.
 fn keep(wanted: &Wanted, served: &Arc<Served>) -> impl Future<Output = ()> + use<> {
-    let Wanted { pipeline, bucket, object, derived } = wanted;
-    let time_to_live = pipeline.settings.time_to_live(bucket.name());
+    let Wanted { pipeline, object, derived, .. } = wanted;
+    let time_to_live = wanted.time_to_live();
     let kept = (served.tier == Tier::Rendered).then(|| {
         let sharing = pipeline.cache.insert(derived.key.clone(), Arc::clone(&served.rendition), time_to_live);
         (sharing, store_back::offer(pipeline, object, Arc::clone(&served.rendition)))
@@ -90,9 +97,9 @@ fn keep(wanted: &Wanted, served: &Arc<Served>) -> impl Future<Output = ()> + use
 
 /// Looks for what another instance may have made meanwhile. A tier that fails here has nothing.
 async fn look_elsewhere(wanted: Arc<Wanted>) -> Option<Arc<Served>> {
-    let Wanted { pipeline, bucket, object, derived } = &*wanted;
+    let Wanted { pipeline, object, derived, .. } = &*wanted;
     let deadline = Deadline::within(LOOK);
-    let time_to_live = pipeline.settings.time_to_live(bucket.name());
+    let time_to_live = wanted.time_to_live();
     if let Some(hit) = lookup::cached(pipeline, &derived.key, deadline).await {
         return Some(hit);
     }
