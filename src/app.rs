@@ -110,6 +110,7 @@ impl App {
             pipeline: Arc::new(pipeline),
             bucket_headers,
             request_timeout: config.server.request_timeout,
+            max_file_size: config.server.max_file_size,
             debug_header: config.server.debug_header,
         };
         let app = Self { pictures: Arc::new(pictures), edge, vitals, runtimes, tree, arbiter };
