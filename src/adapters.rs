@@ -17,5 +17,5 @@ pub use noop::NoopStore;
 pub use open::Stores;
 pub use prefixed::PrefixedStore;
 pub use redis::{
-    AnnouncementStats, Announcements, RedisCache, RedisCacheSettings, RedisLease, RedisServer, RedisStats,
+    AnnouncementStats, Announcements, RedisCache, RedisCacheSettings, RedisEpochs, RedisLease, RedisServer, RedisStats,
 };

@@ -50,6 +50,7 @@
 
 mod breaker;
 pub mod cache;
+pub mod epoch;
 #[cfg(feature = "testing")]
 pub mod fakes;
 mod fault;
@@ -80,6 +81,6 @@ pub use supervise::{ChildState, SupervisionSettings};
 pub use ticket::{Hold, Incident, Ticket};
 pub use tree::{Tree, TreeBuilder};
 pub use vocab::{
-    Body, ByteRange, ByteStream, ContentRange, Deadline, EntityTag, Fetched, Key, ObjectKey, ObjectMeta, Rendition,
-    StopFlag, StoreId,
+    Body, ByteRange, ByteStream, ContentRange, Deadline, EntityTag, Fetched, Key, ObjectKey, ObjectMeta, OriginalId,
+    Originals, Rendition, StopFlag, StoreId,
 };

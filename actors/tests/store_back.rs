@@ -34,6 +34,8 @@ impl Scene {
             key: ObjectKey::new(key),
             meta: ObjectMeta::default(),
             rendition: rendition(vec![0; bytes]),
+            marker: ObjectKey::new(format!("marker of {key}")),
+            epoch: self.epochs.enter(&result_key()),
         });
     }
 
