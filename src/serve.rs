@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::app::{App, StartError};
 use crate::config::{Config, Listener, ServerConfig};
 use crate::http::listen::{Bound, SocketFile, bind};
-use crate::http::{internal, pictures};
+use crate::http::{internal, pictures, purge};
 
 /// Why the service ended, or never began.
 #[derive(Debug, thiserror::Error)]

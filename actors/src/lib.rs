@@ -17,6 +17,9 @@
 //! ([`Ask`], [`Serve`]) that come through its [`Door`]. Everything that must outlive a rebuild (gates, counters, the
 //! roll of flights, the quarantine, the queue of results) stands outside the state.
 //!
+//! What a replaced original makes worthless is told by the [`epoch`] that it was made under, which the cache, the flights
+//! and store-back look at.
+//!
 //! # Runtime semantics
 //!
 //! Each line is a promise with a test of about that name in `tests/`.
@@ -39,6 +42,11 @@
 //! - Rebuilds wait 50 ms to 5 s with jitter. A sixth failure within 30 s is the last: the tree is not ready, asks are
 //!   answered with `Restarting`, and [`Tree::failed`] resolves.
 //! - A rebuild that an input caused is counted and not charged, and its wait does not grow.
+//!
+//! **Replaced originals** (`epochs`, `store_back`)
+//! - When an epoch has ended, nothing made under it is found in memory, and its memory is given back.
+//! - Nobody who asks later joins a flight of before, and what that flight makes is kept nowhere.
+//! - Closing an original waits for writes that have begun; what is written later sees that it is old.
 //!
 //! **Order** (`supervision`)
 //! - Children start one after the other and stop in reverse; a stopping child refuses new asks and has its time to end

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Arbiter;
-use mortar_actors::epoch::Epoch;
 use mortar_actors::cache::{CacheHandle, CacheSettings, CacheStats, SharedCache};
+use mortar_actors::epoch::Epoch;
 use mortar_actors::fakes::{Crash, FakeSharedCache, Script, assert_clean, eventually, rendition};
 use mortar_actors::{BreakerSettings, Deadline, Detail, Fault, FaultKind, Key, Tree};
 

@@ -8,7 +8,9 @@ use mortar_actors::epoch::{Epochs, SharedEpochs};
 use mortar_actors::lock::Lease;
 
 use super::StartError;
-use crate::adapters::{Announcements, RedisCache, RedisCacheSettings, RedisEpochs, RedisLease, RedisServer, RedisStats};
+use crate::adapters::{
+    Announcements, RedisCache, RedisCacheSettings, RedisEpochs, RedisLease, RedisServer, RedisStats,
+};
 use crate::config::{CacheKind, Config, LockKind, RedisConfig};
 
 /// The connections to what instances share.

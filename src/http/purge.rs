@@ -61,7 +61,11 @@ pub fn configure(pages: &mut web::ServiceConfig) {
         .route("/variants", web::get().to(variants));
 }
 
-async fn purge(request: HttpRequest, body: Result<web::Bytes, actix_web::Error>, purges: web::Data<Purges>) -> HttpResponse {
+async fn purge(
+    request: HttpRequest,
+    body: Result<web::Bytes, actix_web::Error>,
+    purges: web::Data<Purges>,
+) -> HttpResponse {
     let answered = async {
         let body = body.map_err(|cause| invalid(format!("the body cannot be read: {cause}")))?;
         let originals = parse::<Order>(&body)?.originals(&purges.pipeline.routes)?;
@@ -97,7 +101,9 @@ impl Order {
                 known(buckets, bucket)?;
                 Ok(Originals::Beginning(format!("{bucket}/{prefix}").into()))
             }
-            (None, Some(_), false) => Err(invalid("the prefix is empty; all of a bucket is asked for by \"all\": true")),
+            (None, Some(_), false) => {
+                Err(invalid("the prefix is empty; all of a bucket is asked for by \"all\": true"))
+            }
             (None, None, true) => {
                 known(buckets, bucket)?;
                 Ok(Originals::Beginning(format!("{bucket}/").into()))

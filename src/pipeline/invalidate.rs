@@ -47,7 +47,9 @@ impl Pipeline {
     pub async fn purge(self: &Arc<Self>, originals: Originals) -> Result<Invalidation, Fault> {
         let pipeline = Arc::clone(self);
         let purging = tokio::spawn(async move { purge(&pipeline, originals).await });
-        purging.await.map_err(|cause| Fault::new(FaultKind::Panicked, "the results were not all removed").caused_by(cause))
+        purging
+            .await
+            .map_err(|cause| Fault::new(FaultKind::Panicked, "the results were not all removed").caused_by(cause))
     }
 }
 
@@ -55,6 +57,7 @@ impl Pipeline {
 /// forgotten after that.
 async fn purge(pipeline: &Pipeline, originals: Originals) -> Invalidation {
     let closed = pipeline.epochs.close(originals.clone(), Deadline::within(SETTLING)).await;
+    pipeline.transform.let_out(&originals);
     let variants::Removal { removed, failed } = variants::remove(pipeline, &originals, closed.token).await;
     let others_told = closed.reopen().await;
     tracing::debug!(?originals, removed, failed, others_told, "results of replaced originals are removed");
