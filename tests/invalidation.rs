@@ -175,7 +175,7 @@ fn orders_that_cannot_be_carried_out_are_refused_with_the_reason() {
         r#"{"bucket": "media", "key": "a.jpg", "all": true}"#,
         r#"{"bucket": "media", "key": "a.jpg", "prefix": "a"}"#,
         r#"{"bucket": "media", "key": ""}"#,
-        r#"{"bucket": "media", "key": ".mortar/variants/media/a.jpg/=0/r"}"#,
+        r#"{"bucket": "media", "key": ".mortar/variants/media/a.jpg/=/r=0"}"#,
         r#"{"bucket": "media", "prefix": ""}"#,
         r#"{"bucket": "media", "keys": ["a.jpg"]}"#,
     ] {

@@ -1,6 +1,6 @@
 //! The index of results: for each stored result an empty object beside it whose name tells the original.
 //!
-//! `.mortar/variants/<bucket>/<key of the original>/=<mark>/<key of the result>`. All results of an original, of a part
+//! `.mortar/variants/<bucket>/<key of the original>/=/<key of the result>=<mark>`. All results of an original, of a part
 //! of a bucket, or of a whole bucket are found by one listing, whatever the keys of results look like, and without
 //! reading anything. It does not need the original: what is derived from an HTTP origin is found as well.
 //!
@@ -46,32 +46,26 @@ impl Marker {
     /// The name of the object.
     pub fn name(&self) -> ObjectKey {
         let Self { original, mark, result } = self;
-        ObjectKey::new(format!("{VARIANTS}{}/{}/={mark}/{result}", original.bucket(), escaped(original.key())))
+        ObjectKey::new(format!("{VARIANTS}{}/{}/=/{result}={mark}", original.bucket(), escaped(original.key())))
     }
 
     /// Reads a name. `None` when it was not made by [`Marker::name`].
     pub fn parse(name: &ObjectKey) -> Option<Self> {
         let (bucket, rest) = name.as_str().strip_prefix(VARIANTS)?.split_once('/')?;
-        let mut end = 0;
-        for component in rest.split('/') {
-            if let Some(mark) = component.strip_prefix('=').filter(|_| !component.starts_with(ESCAPE)) {
-                let result = rest.get(end + component.len() + 1..)?;
-                let key = unescaped(rest.get(..end.checked_sub(1)?)?);
-                return Some(Self {
-                    original: OriginalId::in_bucket(bucket, &ObjectKey::new(key)),
-                    mark: Mark::parse(mark)?,
-                    result: ObjectKey::new(result),
-                });
-            }
-            end += component.len() + 1;
-        }
-        None
+        // No component of an escaped key is the separator, so the first one is it.
+        let (key, result) = rest.split_once("/=/")?;
+        let (result, mark) = result.rsplit_once('=')?;
+        Some(Self {
+            original: OriginalId::in_bucket(bucket, &ObjectKey::new(unescaped(key))),
+            mark: Mark::parse(mark)?,
+            result: ObjectKey::new(result),
+        })
     }
 
     /// What the names of all markers of these originals begin with; others may begin so, too.
     pub fn prefix(originals: &Originals) -> String {
         match originals {
-            Originals::One(one) => format!("{VARIANTS}{}/{}/=", one.bucket(), escaped(one.key())),
+            Originals::One(one) => format!("{VARIANTS}{}/{}/=/", one.bucket(), escaped(one.key())),
             Originals::Beginning(text) => {
                 let Some((bucket, key)) = text.split_once('/') else { return VARIANTS.to_owned() };
                 let (whole, part) = key.rsplit_once('/').map_or(("", key), |(whole, part)| (whole, part));
@@ -117,20 +111,22 @@ mod tests {
     #[test]
     fn a_name_can_be_read_by_people() {
         let name = marker("media/dir/a.jpg", "dir-a.jpg/4f", 0).name();
-        assert_eq!(name.as_str(), ".mortar/variants/media/dir/a.jpg/=0/dir-a.jpg/4f");
+        assert_eq!(name.as_str(), ".mortar/variants/media/dir/a.jpg/=/dir-a.jpg/4f=0");
     }
 
     #[test]
     fn what_is_no_marker_is_not_read_as_one() {
-        for name in ["", "a", ".mortar/variants/b", ".mortar/variants/b/a", ".mortar/variants/b/=0/r", "x/b/a/=0/r"] {
+        for name in ["", "a", ".mortar/variants/b", ".mortar/variants/b/=/r=0", "x/b/a/=/r=0"] {
             assert_eq!(Marker::parse(&ObjectKey::new(name)), None, "{name}");
         }
-        assert_eq!(Marker::parse(&ObjectKey::new(".mortar/variants/b/a/=zz/r")), None);
+        for result in ["r", "r=", "r=zz"] {
+            assert_eq!(Marker::parse(&ObjectKey::new(format!(".mortar/variants/b/a/=/{result}"))), None, "{result}");
+        }
     }
 
     #[test]
     fn reserved_is_the_one_directory_and_nothing_that_only_begins_alike() {
-        for key in [".mortar", "/.mortar", ".mortar/", "/.mortar/variants/b/a/=0/r"] {
+        for key in [".mortar", "/.mortar", ".mortar/", "/.mortar/variants/b/a/=/r=0"] {
             assert!(is_reserved(key), "{key}");
         }
         for key in ["", "/", ".mortar-x", "a/.mortar/x", "//.mortar", ".Mortar/x"] {

@@ -68,7 +68,7 @@ impl Pipeline {
                 (Some(bucket), Some(marker.to_owned()).filter(|marker| !marker.is_empty()))
             }
         };
-        let mut rest = buckets.iter().skip_while(|known| bucket.is_some_and(|bucket| bucket != &***known.name()));
+        let mut rest = buckets.iter().skip_while(|known| bucket.is_some_and(|bucket| bucket != &**known.name()));
         let Some(bucket) = rest.next() else { return Ok(VariantPage::default()) };
         let originals = Originals::One(original.clone());
         let request = ListRequest { prefix: Marker::prefix(&originals), start_after, max_keys: PAGE, delimiter: None };

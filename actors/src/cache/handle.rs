@@ -24,7 +24,6 @@ pub struct CacheHandle {
     pub(crate) door: Door<Cache>,
     lookups: Gate,
     writes: Gate,
-    epochs: Epochs,
     levels: Arc<Levels>,
 }
 
@@ -35,6 +34,7 @@ pub struct Sharing(oneshot::Receiver<bool>);
 /// Both levels, and what they counted.
 pub(super) struct Levels {
     settings: CacheSettings,
+    epochs: Epochs,
     memory: ArcSwap<MemoryLevel>,
     pub(super) counters: Arc<MemoryCounters>,
     pub(super) shared: Option<Guarded>,
@@ -58,7 +58,7 @@ impl CacheHandle {
         }
         let shared = match self.levels.shared {
             Some(_) => {
-                let lookup = Lookup { key: key.clone(), epoch: self.epochs.enter(key) };
+                let lookup = Lookup { key: key.clone(), epoch: self.levels.epochs.enter(key) };
                 self.door.ask(&self.lookups, lookup, deadline).await.ok().flatten()
             }
             None => None,
@@ -101,12 +101,13 @@ impl Sharing {
 }
 
 impl Levels {
-    fn new(settings: CacheSettings, shared: Option<Arc<dyn SharedCache>>) -> Self {
+    fn new(settings: CacheSettings, epochs: Epochs, shared: Option<Arc<dyn SharedCache>>) -> Self {
         let counters = Arc::<MemoryCounters>::default();
         let shared = shared.map(|level| Guarded::new(level, &settings));
         Self {
             memory: ArcSwap::from_pointee(Self::empty(&settings, &counters)),
             settings,
+            epochs,
             counters,
             shared,
             shared_hits: AtomicU64::new(0),
@@ -142,6 +143,7 @@ impl Observe for Levels {
             insertions: self.counters.insertions.load(Relaxed),
             evictions: self.counters.evictions.load(Relaxed),
             expired: self.counters.expired.load(Relaxed),
+            originals: self.epochs.live(),
             replaced: self.counters.replaced.load(Relaxed),
             shared_faults: self.shared.as_ref().map_or(0, Guarded::faults),
             shared_dropped: self.shared_dropped.load(Relaxed),
@@ -155,19 +157,19 @@ impl TreeBuilder {
     pub fn cache(&mut self, settings: CacheSettings, shared: Option<Arc<dyn SharedCache>>) -> CacheHandle {
         let lookups = Gate::counting("lookups", settings.lookups);
         let writes = Gate::counting("cache writes", settings.writes);
-        let levels = Arc::new(Levels::new(settings, shared));
+        let epochs = self.shared_epochs().clone();
+        let levels = Arc::new(Levels::new(settings, epochs.clone(), shared));
         let rebuilt = Arc::clone(&levels);
         let observed = Arc::clone(&levels);
         let door = self.observed_actor("cache", vec![lookups.clone(), writes.clone()], Some(observed), move || {
             Cache::new(Arc::clone(&rebuilt))
         });
-        let epochs = self.shared_epochs().clone();
         let memory = Arc::downgrade(&levels);
         epochs.on_end(move |key| {
             if let Some(levels) = memory.upgrade() {
                 levels.memory().remove_ended(key);
             }
         });
-        CacheHandle { door, lookups, writes, epochs, levels }
+        CacheHandle { door, lookups, writes, levels }
     }
 }

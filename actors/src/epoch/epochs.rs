@@ -1,5 +1,4 @@
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use futures::future::join_all;
@@ -30,7 +29,6 @@ pub(super) struct Table {
     shared: Option<Shared>,
     /// How memory lets go of an entry whose epoch is over.
     forget: OnceLock<Box<Forget>>,
-    ended: AtomicU64,
 }
 
 type Forget = dyn Fn(&Key) + Send + Sync;
@@ -47,7 +45,7 @@ impl Epochs {
     /// No epochs yet. With `shared`, instances agree on them.
     pub fn new(settings: EpochSettings, shared: Option<Arc<dyn SharedEpochs>>) -> Self {
         let shared = shared.map(|port| Shared::new(port, settings));
-        Self(Arc::new(Table { live: Mutex::default(), shared, forget: OnceLock::new(), ended: AtomicU64::new(0) }))
+        Self(Arc::new(Table { live: Mutex::default(), shared, forget: OnceLock::new() }))
     }
 
     /// The epoch of the original of a key, as far as this instance knows. To be entered before anything is read.
@@ -101,11 +99,6 @@ impl Epochs {
         self.0.live().epochs.len()
     }
 
-    /// Epochs that ended while something was under them.
-    pub fn ended(&self) -> u64 {
-        self.0.ended.load(Relaxed)
-    }
-
     /// How memory lets go of an entry whose epoch is over. Only the first way is taken.
     pub(crate) fn on_end(&self, forget: impl Fn(&Key) + Send + Sync + 'static) {
         drop(self.0.forget.set(Box::new(forget)));
@@ -140,7 +133,6 @@ impl Table {
     /// Ends epochs and has memory forget what is under them.
     fn end(&self, originals: &Originals) -> Vec<Arc<State>> {
         let ended = self.live().end(originals);
-        self.ended.fetch_add(ended.len() as u64, Relaxed);
         for key in ended.iter().flat_map(|state| state.take_entries()) {
             if let Some(forget) = self.forget.get() {
                 forget(&key);
