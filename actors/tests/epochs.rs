@@ -28,15 +28,16 @@ struct Scene {
 
 impl Scene {
     async fn alone() -> Self {
+        tokio::time::pause();
         Self::set(None).await
     }
 
+    /// One of several instances; their time is paused by the test.
     async fn sharing(marks: &Arc<FakeEpochs>) -> Self {
         Self::set(Some(Arc::clone(marks) as Arc<dyn SharedEpochs>)).await
     }
 
     async fn set(marks: Option<Arc<dyn SharedEpochs>>) -> Self {
-        tokio::time::pause();
         let epochs = Epochs::new(EpochSettings::default(), marks);
         let shared_cache = FakeSharedCache::new();
         let mut builder = Tree::builder(Arbiter::current()).epochs(epochs.clone());
@@ -205,6 +206,7 @@ async fn a_write_that_does_not_end_holds_a_replacement_up_no_longer_than_its_dea
 
 #[actix::test]
 async fn another_instance_that_missed_a_replacement_learns_it_from_its_next_flight() {
+    tokio::time::pause();
     let marks = FakeEpochs::new();
     let (here, there) = (Scene::sharing(&marks).await, Scene::sharing(&marks).await);
     let (seen, unseen) = (result("a.jpg", "small"), result("a.jpg", "large"));
@@ -226,6 +228,7 @@ async fn another_instance_that_missed_a_replacement_learns_it_from_its_next_flig
 
 #[actix::test]
 async fn a_replaced_part_of_a_bucket_is_known_by_its_mark_too() {
+    tokio::time::pause();
     let marks = FakeEpochs::new();
     let (here, there) = (Scene::sharing(&marks).await, Scene::sharing(&marks).await);
     let key = result("dir/a.jpg", "small");
@@ -239,6 +242,7 @@ async fn a_replaced_part_of_a_bucket_is_known_by_its_mark_too() {
 
 #[actix::test]
 async fn without_the_shared_marks_an_instance_knows_of_its_own_replacements() {
+    tokio::time::pause();
     for failure in [Script::Fails(Fault::new(FaultKind::Upstream, "down")), Script::Hangs, Script::Panics] {
         let marks = FakeEpochs::new();
         let scene = Scene::sharing(&marks).await;

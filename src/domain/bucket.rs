@@ -159,3 +159,39 @@ impl Bucket {
         self.transform.as_ref()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{GREEDY, PRESET_FIRST, buckets, presets, transform};
+    use super::*;
+
+    fn deriving_from<'a>(buckets: &'a Buckets, original: &str) -> Vec<&'a str> {
+        let mut names: Vec<_> = buckets.deriving_from(original).iter().map(|bucket| &**bucket.name()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn results_of_an_original_may_be_in_every_bucket_whose_transforms_lead_to_it() {
+        let query = |parent| Some(transform(Dialect::Query, ResultKey::HashParent, parent));
+        let preset = |parent| Some(transform(Dialect::Presets(presets(PRESET_FIRST)), ResultKey::Hash, parent));
+        let buckets = buckets([
+            ("plain", None),
+            ("own", query(None)),
+            ("media", preset(Some("plain"))),
+            ("thumbs", query(Some("media"))),
+            ("other", query(Some("own"))),
+        ]);
+        assert_eq!(deriving_from(&buckets, "plain"), ["media", "thumbs"], "directly, and by way of another");
+        assert_eq!(deriving_from(&buckets, "own"), ["other", "own"]);
+        assert_eq!(deriving_from(&buckets, "thumbs"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_bucket_whose_paths_name_the_parent_may_hold_results_of_any_other() {
+        let free = transform(Dialect::PresetsThenQuery(presets(GREEDY)), ResultKey::Hash, None);
+        let buckets = buckets([("plain", None), ("free", Some(free))]);
+        assert_eq!(deriving_from(&buckets, "plain"), ["free"]);
+        assert_eq!(deriving_from(&buckets, "free"), ["free"]);
+    }
+}
