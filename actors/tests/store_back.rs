@@ -173,7 +173,7 @@ async fn what_waits_in_the_queue_when_its_original_is_replaced_is_not_written() 
     eventually("the writer is busy", || scene.stats().writing == 1).await;
     scene.offer("a", 10);
     scene.epochs.end_here(&the_original());
-    assert!(scene.flush(60).await);
+    assert!(scene.flush(120).await);
     assert_eq!((scene.stores.bytes("a"), scene.stats().outdated), (None, 2));
     assert_clean(&scene.tree).await;
 }
@@ -184,9 +184,13 @@ async fn closing_an_original_waits_for_the_write_that_has_begun() {
     scene.stores.script_key("a", Script::Hangs);
     scene.offer("a", 10);
     eventually("it is being written", || scene.stats().writing == 1).await;
-    let closed = scene.epochs.close(the_original(), Deadline::within(Duration::from_secs(60))).await;
+    let closed = scene.epochs.close(the_original(), Deadline::within(Duration::from_secs(120))).await;
     assert!(closed.settled);
-    assert_eq!((scene.stats().writing, scene.stats().outdated), (0, 1), "it took until its time-out");
+    assert_eq!(
+        (scene.stats().writing, scene.stats().outdated),
+        (0, 1),
+        "it took until its time-out, and removed what may have arrived"
+    );
     scene.offer("b", 10);
     assert!(scene.flush(10).await);
     assert_eq!(scene.stores.bytes("b"), None, "nothing is written until it is reopened");

@@ -97,7 +97,7 @@ impl Announcements {
             while epochs.is_none() && self.waiters.channels() == 0 {
                 self.waiters.changed().await;
             }
-            let connected = self.connect(server).await;
+            let connected = self.connect(server, epochs.is_some()).await;
             if let Some(epochs) = epochs.filter(|_| connected.is_ok() && may_have_missed) {
                 epochs.end_here(&Originals::Beginning("".into()));
             }
@@ -115,11 +115,13 @@ impl Announcements {
         }
     }
 
-    /// A connection that hears of replacements already.
-    async fn connect(&self, server: &ConnectionInfo) -> Result<PubSub, Fault> {
+    /// A connection, which hears of replacements already if it is to.
+    async fn connect(&self, server: &ConnectionInfo, hears_replacements: bool) -> Result<PubSub, Fault> {
         let client = Client::open(server.clone()).map_err(failed)?;
         let mut connection = within(self.connect_timeout, client.get_async_pubsub()).await?;
-        within(ANSWER, connection.subscribe(&self.replaced_channel)).await?;
+        if hears_replacements {
+            within(ANSWER, connection.subscribe(&self.replaced_channel)).await?;
+        }
         Ok(connection)
     }
 

@@ -78,7 +78,7 @@ impl SharedCache for RedisCache {
         };
         let Some(frame) = frame else { return Ok(None) };
         let decoded = frame::decode(&frame, self.settings.max_entry_bytes);
-        let Some((rendition, _)) = decoded.filter(|(_, mark)| *mark == current) else {
+        let Some((rendition, _)) = decoded.filter(|(_, mark)| *mark == marks::folded(current)) else {
             tracing::debug!(%key, "an entry of another version or epoch, or a damaged one, is removed");
             self.remove(key).await?;
             return Ok(None);
@@ -96,7 +96,7 @@ impl SharedCache for RedisCache {
         if !self.is_used_enough(key, time_to_live).await? {
             return Ok(false);
         }
-        let frame = frame::encode(entry, mark);
+        let frame = frame::encode(entry, marks::folded(mark));
         let mut set = Cmd::new();
         set.arg("SET").arg(self.entry(key)).arg(&frame[..]).arg("PX").arg(time_to_live);
         self.server.ask::<()>(&set).await?;

@@ -8,7 +8,7 @@
 //! | 4, 4 | width and height in pixels, 0 where unknown |
 //! | 8 | time it was made, in seconds since 1970 |
 //! | 8 | length of the body as it is served |
-//! | 8, 8 | mark of the epoch it was made under: of the bucket, of the original |
+//! | 8 | mark of the epoch it was made under, folded into one number |
 //! | 8 | checksum (XXH3) of everything else |
 //! | … | media type, validator, body |
 //!
@@ -22,19 +22,18 @@ use bytes::{BufMut, Bytes, BytesMut};
 use flate2::Compression;
 use flate2::bufread::DeflateDecoder;
 use flate2::write::DeflateEncoder;
-use mortar_actors::epoch::{Mark, Token};
 use mortar_actors::{EntityTag, Rendition};
 use xxhash_rust::xxh3::Xxh3;
 
 const VERSION: u8 = 2;
 const DEFLATED: u8 = 1;
-const HEAD: usize = 54;
-const CHECKSUM: std::ops::Range<usize> = 46..54;
+const HEAD: usize = 46;
+const CHECKSUM: std::ops::Range<usize> = 38..46;
 /// Smaller bodies do not get smaller; larger ones would hold the other work of the thread up.
 const WORTH_DEFLATING: std::ops::RangeInclusive<usize> = 256..=(1 << 20);
 
-/// Puts an entry into a frame. Bodies that can be compressed are; pictures are left alone.
-pub(super) fn encode(entry: &Rendition, mark: Mark) -> Bytes {
+/// Puts an entry into a frame, with its mark. Bodies that can be compressed are; pictures are left alone.
+pub(super) fn encode(entry: &Rendition, mark: u64) -> Bytes {
     let deflated = compressed(entry);
     let body = deflated.as_deref().unwrap_or(&entry.body);
     let (media_type, validator) = (short(&entry.content_type), short(entry.etag.opaque()));
@@ -49,8 +48,7 @@ pub(super) fn encode(entry: &Rendition, mark: Mark) -> Bytes {
     frame.put_u32_le(entry.height.unwrap_or(0));
     frame.put_u64_le(made.as_secs());
     frame.put_u64_le(entry.body.len() as u64);
-    frame.put_u64_le(mark.bucket.0);
-    frame.put_u64_le(mark.own.0);
+    frame.put_u64_le(mark);
     frame.put_u64_le(0);
     frame.put_slice(media_type);
     frame.put_slice(validator);
@@ -60,9 +58,9 @@ pub(super) fn encode(entry: &Rendition, mark: Mark) -> Bytes {
     frame.freeze()
 }
 
-/// Reads a frame. `None` when it is of another version, cut short, or damaged, or when its body has more than `limit`
+/// Reads a frame and its mark. `None` when it is of another version, cut short, or damaged, or when its body has more than `limit`
 /// bytes. The body shares the frame's buffer unless it was compressed.
-pub(super) fn decode(frame: &Bytes, limit: u64) -> Option<(Rendition, Mark)> {
+pub(super) fn decode(frame: &Bytes, limit: u64) -> Option<(Rendition, u64)> {
     if frame.first() != Some(&VERSION) || frame.len() < HEAD {
         return None;
     }
@@ -81,7 +79,6 @@ pub(super) fn decode(frame: &Bytes, limit: u64) -> Option<(Rendition, Mark)> {
         return None;
     }
     let side = |pixels: u32| (pixels > 0).then_some(pixels);
-    let mark = Mark { bucket: Token(u64_at(frame, 30)), own: Token(u64_at(frame, 38)) };
     let entry = Rendition {
         body,
         content_type: std::str::from_utf8(&frame[HEAD..validator_at]).ok()?.to_owned(),
@@ -90,7 +87,7 @@ pub(super) fn decode(frame: &Bytes, limit: u64) -> Option<(Rendition, Mark)> {
         width: side(u32_at(frame, 6)),
         height: side(u32_at(frame, 10)),
     };
-    Some((entry, mark))
+    Some((entry, u64_at(frame, 30)))
 }
 
 /// Both texts are ours and short; a longer one could not be a header either.
@@ -154,7 +151,7 @@ mod tests {
 
     use super::*;
 
-    const MARK: Mark = Mark { bucket: Token(3), own: Token(u64::MAX) };
+    const MARK: u64 = u64::MAX - 3;
 
     fn entry(content_type: &str, body: Vec<u8>) -> Rendition {
         Rendition {

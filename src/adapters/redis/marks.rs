@@ -39,6 +39,11 @@ pub(super) fn read(bucket: Option<u64>, own: Option<u64>) -> Mark {
     Mark { bucket: token(bucket), own: token(own) }
 }
 
+/// A mark as one number, by which an entry is told from those of other epochs: tokens are random.
+pub(super) fn folded(mark: Mark) -> u64 {
+    mark.own.0 ^ mark.bucket.0.rotate_left(32)
+}
+
 /// The questions for the mark of an original and nothing else.
 pub(super) fn question(server: &RedisServer, original: &OriginalId) -> Pipeline {
     let mut questions = pipe();
