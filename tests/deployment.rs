@@ -1,0 +1,79 @@
+//! What is shipped for running Mortar fits the program: its configuration is valid, and every metric that the dashboard
+//! and the alerts speak of is really there.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+
+mod harness;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use harness::redis::{Redis, shared};
+use harness::{Mortar, drawn_jpeg};
+use serde_json::Value;
+
+fn shipped(name: &str) -> String {
+    in_repository(&format!("deploy/{name}"))
+}
+
+fn in_repository(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    fs::read_to_string(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
+}
+
+/// Every word of a text that could be the name of one of our metrics.
+fn metrics_in(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("mortar_")).map(ToOwned::to_owned).collect()
+}
+
+/// The expressions of all panels, and those that fill the variables.
+fn expressions(value: &Value, found: &mut String) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member.as_str() {
+                    Some(text) if name == "expr" || name == "query" => *found += &format!("{text}\n"),
+                    _ => expressions(member, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| expressions(item, found)),
+        _ => {}
+    }
+}
+
+/// The names of all series that an instance with a Redis tells.
+fn told() -> BTreeSet<String> {
+    let redis = Redis::start();
+    let mortar = Mortar::with("", &shared(&redis.address()));
+    mortar.put("a.jpg", &drawn_jpeg(40, 30));
+    assert_eq!(mortar.get("/media/a.jpg?width=10").status, 200);
+    let text = mortar.internal("/metrics").text();
+    let series = text.lines().filter(|line| !line.starts_with('#'));
+    series.map(|line| line.split(['{', ' ']).next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_metric_of_the_dashboard_the_alerts_and_the_autoscaler_exists() {
+    let mut shown = String::new();
+    expressions(&serde_json::from_str(&shipped("grafana/dashboard.json")).unwrap(), &mut shown);
+    let used = metrics_in(&[shown, shipped("alerts.yml"), shipped("prometheus-adapter.yaml")].concat());
+    assert!(used.len() > 40, "{used:?}");
+    let unknown: Vec<_> = used.difference(&told()).cloned().collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}
+
+#[test]
+fn every_secret_of_the_configuration_is_given_by_docker_compose() {
+    let compose = in_repository("docker-compose.yml");
+    let (config, mut secrets) = (shipped("mortar.toml"), BTreeSet::new());
+    for rest in config.split("\"${").skip(1) {
+        secrets.insert(rest.split('}').next().unwrap());
+    }
+    assert_eq!(secrets.len(), 5, "{secrets:?}");
+    for secret in secrets {
+        assert!(compose.contains(&format!("\n      {secret}: ${{{secret}:-")), "{secret} is not given");
+    }
+}
