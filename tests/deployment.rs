@@ -5,7 +5,7 @@
 
 mod harness;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::Path;
 
@@ -75,5 +75,16 @@ fn every_secret_of_the_configuration_is_given_by_docker_compose() {
     assert_eq!(secrets.len(), 5, "{secrets:?}");
     for secret in secrets {
         assert!(compose.contains(&format!("\n      {secret}: ${{{secret}:-")), "{secret} is not given");
+    }
+}
+#[test]
+fn the_shipped_configuration_is_valid_when_its_secrets_are_given_and_says_which_are_missing() {
+    let names = ["REDIS_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY", "MEDIA_ACCESS_KEY", "MEDIA_SECRET_KEY"];
+    let given = names.map(|name| (name.to_owned(), "secret-enough".to_owned()));
+    let config = mortar::config::parse(&shipped("mortar.toml"), &HashMap::from(given)).unwrap();
+    assert_eq!(config.buckets["media"].storages.len(), 2);
+    let problems = mortar::config::parse(&shipped("mortar.toml"), &HashMap::new()).unwrap_err().to_string();
+    for name in names {
+        assert!(problems.contains(name), "{name} is missing in:\n{problems}");
     }
 }
