@@ -9,6 +9,7 @@ mod open;
 mod prefixed;
 pub mod raster;
 mod redis;
+mod s3;
 
 pub use http_client::GuardedClient;
 pub use http_origin::HttpOrigin;
@@ -19,3 +20,4 @@ pub use prefixed::PrefixedStore;
 pub use redis::{
     AnnouncementStats, Announcements, RedisCache, RedisCacheSettings, RedisLease, RedisServer, RedisStats,
 };
+pub use s3::S3Store;
