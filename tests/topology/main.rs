@@ -55,7 +55,12 @@ impl Topology {
         let first = answers.next().unwrap();
         assert_eq!(first.status, 200, "{path}: {}", first.text());
         for answer in answers {
-            assert_eq!((answer.status, answer.header("etag")), (200, first.header("etag")), "{path}: {}", answer.text());
+            assert_eq!(
+                (answer.status, answer.header("etag")),
+                (200, first.header("etag")),
+                "{path}: {}",
+                answer.text()
+            );
             assert!(answer.body == first.body, "{path}: the same picture for everybody");
         }
         first.body
@@ -98,7 +103,8 @@ impl Front {
         let directory = tempfile::tempdir().unwrap();
         let here = directory.path().to_str().unwrap();
         let (port, own_port) = (free_port(), free_port());
-        let servers = instances.iter().map(|mortar| format!("server {};", mortar.address.trim_start_matches("http://")));
+        let servers =
+            instances.iter().map(|mortar| format!("server {};", mortar.address.trim_start_matches("http://")));
         let mut text = fs::read_to_string(shipped("nginx.conf")).unwrap();
         for (shipped, here) in [
             ("listen 8080;", format!("listen 127.0.0.1:{port};")),
