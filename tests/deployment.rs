@@ -11,7 +11,11 @@ use std::path::Path;
 
 use harness::redis::{Redis, shared};
 use harness::{Mortar, drawn_jpeg};
+use mortar::config::{Config, StorageKind};
 use serde_json::Value;
+
+/// What deploy/mortar.toml takes from the environment.
+const SECRETS: [&str; 5] = ["REDIS_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY", "MEDIA_ACCESS_KEY", "MEDIA_SECRET_KEY"];
 
 fn shipped(name: &str) -> String {
     in_repository(&format!("deploy/{name}"))
@@ -20,6 +24,12 @@ fn shipped(name: &str) -> String {
 fn in_repository(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     fs::read_to_string(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
+}
+
+/// The shipped configuration, with secrets.
+fn configuration() -> Config {
+    let given = SECRETS.map(|name| (name.to_owned(), "secret-enough".to_owned()));
+    mortar::config::parse(&shipped("mortar.toml"), &HashMap::from(given)).unwrap()
 }
 
 /// Every word of a text that could be the name of one of our metrics.
@@ -68,23 +78,37 @@ fn every_metric_of_the_dashboard_the_alerts_and_the_autoscaler_exists() {
 #[test]
 fn every_secret_of_the_configuration_is_given_by_docker_compose() {
     let compose = in_repository("docker-compose.yml");
-    let (config, mut secrets) = (shipped("mortar.toml"), BTreeSet::new());
-    for rest in config.split("\"${").skip(1) {
-        secrets.insert(rest.split('}').next().unwrap());
-    }
-    assert_eq!(secrets.len(), 5, "{secrets:?}");
-    for secret in secrets {
+    for secret in SECRETS {
         assert!(compose.contains(&format!("\n      {secret}: ${{{secret}:-")), "{secret} is not given");
     }
 }
+
+#[test]
+fn the_memory_that_the_documentation_adds_up_is_what_the_configuration_allows() {
+    const MIB: u64 = 1 << 20;
+    let config = configuration();
+    let storages = config.buckets.values().flat_map(|bucket| bucket.storages.values());
+    let uploading = storages.filter(|storage| storage.kind == StorageKind::S3).count() as u64;
+    let bound = config.server.cache.cache_size
+        + config.limits.render_memory_bytes
+        + config.actors.storage.bytes_in_flight
+        + config.actors.store_back.bytes
+        + config.watermarks.cache_bytes * 3 / 2
+        + config.s3.upload_memory * uploading
+        + config.server.max_connections as u64 * 16 * 1024
+        + 32 * MIB;
+    assert!(bound * 5 / 4 <= 1024 * MIB, "the containers have 1 GiB");
+    let told = format!("{} MiB", bound / MIB);
+    for place in ["docs/deploy.md", "docker-compose.yml", "deploy/kubernetes.yaml"] {
+        assert!(in_repository(place).contains(&told), "{place} does not tell {told}");
+    }
+}
+
 #[test]
 fn the_shipped_configuration_is_valid_when_its_secrets_are_given_and_says_which_are_missing() {
-    let names = ["REDIS_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY", "MEDIA_ACCESS_KEY", "MEDIA_SECRET_KEY"];
-    let given = names.map(|name| (name.to_owned(), "secret-enough".to_owned()));
-    let config = mortar::config::parse(&shipped("mortar.toml"), &HashMap::from(given)).unwrap();
-    assert_eq!(config.buckets["media"].storages.len(), 2);
+    assert_eq!(configuration().buckets["media"].storages.len(), 2);
     let problems = mortar::config::parse(&shipped("mortar.toml"), &HashMap::new()).unwrap_err().to_string();
-    for name in names {
+    for name in SECRETS {
         assert!(problems.contains(name), "{name} is missing in:\n{problems}");
     }
 }
