@@ -3,7 +3,7 @@
 # It uses a project, ports and volumes of its own and leaves nothing behind. It needs a Docker engine with compose, and
 # curl. Images are replaced by the variables that docker-compose.yml names; BUILD=no takes MORTAR_IMAGE as it is.
 #
-# Where no engine is, tests/topology.rs checks the same services and files as plain processes.
+# Where no engine is, tests/topology checks the same services and files as plain processes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
