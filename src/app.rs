@@ -104,13 +104,15 @@ impl App {
         let mut tree = Tree::builder(arbiter.handle()).supervision(settings::supervision(config));
         let pipeline = pipeline(config, numbers, &mut tree, stores, client, placeholder, &instances);
         let tree = Arc::new(tree.start().await?);
-        let vitals = Vitals::new(Arc::clone(&tree), pipeline.storage.clone(), instances, traffic, runtimes.clone());
+        let (storage, watermarks) = (pipeline.storage.clone(), pipeline.overlays.gate().clone());
+        let vitals = Vitals::new(Arc::clone(&tree), storage, watermarks, instances, traffic.clone(), runtimes.clone());
         let pictures = Pictures {
             routes: Arc::clone(&config.routes),
             pipeline: Arc::new(pipeline),
             bucket_headers,
             request_timeout: config.server.request_timeout,
             debug_header: config.server.debug_header,
+            traffic,
         };
         let app = Self { pictures: Arc::new(pictures), edge, vitals, runtimes, tree, arbiter };
         app.provide_sample(config).await;

@@ -67,7 +67,7 @@ impl Pipeline {
             async move {
                 let rendered = pipeline.transform.render(&name, job, flight.deadline).await?;
                 let stages = rendered.timings.iter().map(|(stage, elapsed)| Stage::new(stage, *elapsed)).collect();
-                let rendition = Arc::new(rendition::from_render(rendered));
+                let rendition = Arc::new(rendition::from_render(rendered).await?);
                 pipeline.cache.insert(name, Arc::clone(&rendition), pipeline.settings.default_time_to_live);
                 Ok(served(rendition, stages))
             }
