@@ -63,6 +63,8 @@ async fn seen(method: &Method, headers: &[(&'static str, &'static str)], how: Br
         .and_then(|value| value.split_once("boundary=").map(|(_, boundary)| boundary.trim_matches('"').to_owned()));
     let (status, size) = (response.status(), format!("{:?}", actix_web::body::MessageBody::size(response.body())));
     let body = String::from_utf8(to_bytes(response.into_body()).await.unwrap().to_vec()).unwrap();
+    // An error tells the number of its request, which is another one each time.
+    let body = if status.is_success() { body } else { String::new() };
     let seen = format!("{status} {size}\n{}\n\n{body}", told.join("\n"));
     boundary.map_or(seen.clone(), |boundary| seen.replace(&boundary, "BOUNDARY"))
 }
