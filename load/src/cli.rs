@@ -61,7 +61,7 @@ pub(crate) struct Options {
     /// Where the report with plots is written; one file that needs no other.
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
-    /// Draw no progress.
+    /// Print nothing but errors.
     #[arg(long)]
     pub(crate) quiet: bool,
 }

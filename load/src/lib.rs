@@ -72,7 +72,9 @@ fn conduct(cli: &Cli) -> std::io::Result<Report> {
             Scenario::Overload(options) => overload::run(options).await,
         }
     })?;
-    report.print(&mut std::io::stdout().lock())?;
+    if !options.quiet {
+        report.print(&mut std::io::stdout().lock())?;
+    }
     if let Some(path) = &options.json {
         std::fs::write(path, report.json()?)?;
     }

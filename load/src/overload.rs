@@ -11,7 +11,7 @@ use url::Url;
 use crate::cli::OverloadOptions;
 use crate::observe::{Load, Observer};
 use crate::pace::Pace;
-use crate::plan::{Plan, address};
+use crate::plan::{Plan, address, shown};
 use crate::report::{Check, Phase, Report, milliseconds};
 use crate::run::Run;
 use crate::units::Share;
@@ -85,7 +85,7 @@ pub(crate) async fn run(overload: &OverloadOptions) -> io::Result<Report> {
     Ok(Report {
         tool: Report::TOOL,
         scenario: "overload",
-        url: format!("{} beside {}", overload.hot, overload.cold),
+        url: format!("{} beside {}", shown(&overload.hot), shown(&overload.cold)),
         seed,
         checks,
         phases: all,

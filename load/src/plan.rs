@@ -206,6 +206,11 @@ impl Popularity {
     }
 }
 
+/// A URL as it was written.
+pub(crate) fn shown(url: &Url) -> String {
+    url.as_str().replace(NUMBER[1], NUMBER[0]).replace(FORMAT[1], FORMAT[0])
+}
+
 /// Where the server of a URL is.
 pub(crate) fn address(url: &Url) -> io::Result<SocketAddr> {
     if url.scheme() != "http" {
@@ -268,6 +273,8 @@ mod tests {
         plan.formats = vec!["webp".to_owned()];
         assert_eq!(path(&plan, 7), "/media/7.jpg?width=7&format=webp");
         assert!(plan.ask(0).request.contains("\r\nHost: localhost\r\n"));
+        let url = "http://localhost/media/{n}.jpg?format={format}";
+        assert_eq!(shown(&url.parse().unwrap()), url);
     }
 
     #[test]

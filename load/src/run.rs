@@ -52,7 +52,7 @@ impl Run {
             let (run, start) = (Arc::clone(self), Arc::clone(&start));
             clients.spawn(async move {
                 start.wait().await;
-                run.client(connection).await
+                run.client(connection).await;
             });
         }
         start.wait().await;

@@ -5,7 +5,7 @@ use std::io;
 use crate::cli::SoakOptions;
 use crate::observe::{Load, Observer};
 use crate::pace::Pace;
-use crate::plan::{Plan, Usual, address};
+use crate::plan::{Plan, Usual, address, shown};
 use crate::report::{Check, Phase, Report, megabytes};
 use crate::run::Run;
 use crate::units::Share;
@@ -47,7 +47,7 @@ pub(crate) async fn run(soak: &SoakOptions) -> io::Result<Report> {
     Ok(Report {
         tool: Report::TOOL,
         scenario: "soak",
-        url: soak.traffic.url.to_string(),
+        url: shown(&soak.traffic.url),
         seed,
         checks: checks(&phases, soak.tolerance),
         phases,

@@ -5,7 +5,7 @@ use std::io;
 use crate::cli::{Limits, StormOptions};
 use crate::observe::{Load, Observer};
 use crate::pace::Pace;
-use crate::plan::{Plan, Usual, address};
+use crate::plan::{Plan, Usual, address, shown};
 use crate::report::{Check, Phase, Report, megabytes, milliseconds};
 use crate::run::Run;
 use crate::watch::Reading;
@@ -41,7 +41,7 @@ pub(crate) async fn run(storm: &StormOptions) -> io::Result<Report> {
     Ok(Report {
         tool: Report::TOOL,
         scenario: "storm",
-        url: storm.traffic.url.to_string(),
+        url: shown(&storm.traffic.url),
         seed,
         checks: checks(storm.limits, &phase, &before, &after),
         phases: vec![phase],
