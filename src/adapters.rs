@@ -18,6 +18,6 @@ pub use noop::NoopStore;
 pub use open::Stores;
 pub use prefixed::PrefixedStore;
 pub use redis::{
-    AnnouncementStats, Announcements, RedisCache, RedisCacheSettings, RedisLease, RedisServer, RedisStats,
+    AnnouncementStats, Announcements, RedisCache, RedisCacheSettings, RedisEpochs, RedisLease, RedisServer, RedisStats,
 };
 pub use s3::S3Store;

@@ -1,6 +1,7 @@
 //! One file for each question.
 
 mod ask;
+mod distinct;
 mod hit;
 mod memory;
 mod parse;
@@ -15,6 +16,7 @@ pub(crate) const CASES: [(&str, fn()); 8] = [
     ("ask", ask::run),
     ("hit", hit::run),
     ("render", render::run),
+    ("distinct", distinct::run),
     ("stampede", stampede::run),
     ("memory", memory::run),
     ("s3", s3::run),
