@@ -116,6 +116,13 @@ impl Mortar {
         Self::spawn(command, directory, PathBuf::new())
     }
 
+    /// Starts with a configuration as it stands, in an empty directory, and with these variables.
+    pub fn configured(config: PathBuf, environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.arg("--config").arg(&config).envs(environment.iter().copied());
+        Self::spawn(command, Arc::new(tempfile::tempdir().unwrap()), config)
+    }
+
     /// Stops it and starts it again on the same data.
     pub fn restart(mut self) -> Self {
         self.terminate();
