@@ -117,6 +117,7 @@ impl App {
             pipeline,
             bucket_headers,
             request_timeout: config.server.request_timeout,
+            max_file_size: config.server.max_file_size,
             debug_header: config.server.debug_header,
             traffic,
         };

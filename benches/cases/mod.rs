@@ -6,6 +6,7 @@ mod hit;
 mod memory;
 mod parse;
 mod render;
+mod s3;
 mod stampede;
 mod thumbnail;
 
@@ -18,5 +19,6 @@ pub(crate) const CASES: [(&str, fn()); 8] = [
     ("distinct", distinct::run),
     ("stampede", stampede::run),
     ("memory", memory::run),
+    ("s3", s3::run),
     ("thumbnail", thumbnail::run),
 ];

@@ -51,6 +51,12 @@ pub(super) struct List {
     pub(super) request: ListRequest,
 }
 
+pub(super) struct Link {
+    pub(super) store: StoreId,
+    pub(super) key: ObjectKey,
+    pub(super) lasting: Duration,
+}
+
 impl Ask for Fetch {
     type Reply = Fetched;
 }
@@ -65,6 +71,10 @@ impl Ask for Put {
 
 impl Ask for Delete {
     type Reply = ();
+}
+
+impl Ask for Link {
+    type Reply = Option<String>;
 }
 
 impl Ask for List {
@@ -183,6 +193,15 @@ impl Serve<List> for Storage {
         let (client, deadline, incident) = (self.client(&ask.store), ticket.deadline(), ticket.incident());
         Work::later(async move {
             client.call(deadline, &incident, |store| async move { store.list(&ask.request).await }).await
+        })
+    }
+}
+
+impl Serve<Link> for Storage {
+    fn serve(&mut self, ask: Link, ticket: &Ticket) -> Work<Option<String>> {
+        let (client, deadline, incident) = (self.client(&ask.store), ticket.deadline(), ticket.incident());
+        Work::later(async move {
+            client.call(deadline, &incident, |store| async move { store.link(&ask.key, ask.lasting).await }).await
         })
     }
 }
