@@ -4,8 +4,6 @@
 
 mod bare;
 mod cases;
-#[path = "load/client.rs"]
-mod client;
 mod paired;
 mod pictures;
 mod process;

@@ -1,6 +1,7 @@
 //! One file for each question.
 
 mod ask;
+mod distinct;
 mod hit;
 mod memory;
 mod parse;
@@ -9,11 +10,12 @@ mod stampede;
 mod thumbnail;
 
 /// All benchmarks by name, in the order in which they run.
-pub(crate) const CASES: [(&str, fn()); 7] = [
+pub(crate) const CASES: [(&str, fn()); 8] = [
     ("parse", parse::run),
     ("ask", ask::run),
     ("hit", hit::run),
     ("render", render::run),
+    ("distinct", distinct::run),
     ("stampede", stampede::run),
     ("memory", memory::run),
     ("thumbnail", thumbnail::run),

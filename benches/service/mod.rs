@@ -58,8 +58,7 @@ pub(crate) struct Site {
 /// A running server, killed when dropped.
 pub(crate) struct Server {
     child: Child,
-    /// Where it answers.
-    pub(crate) address: SocketAddr,
+    address: SocketAddr,
 }
 
 impl Site {
@@ -72,6 +71,12 @@ impl Site {
             fs::write(media.join(name), bytes).expect("there is room for files");
         }
         site
+    }
+
+    /// Gives an original another name, without another copy.
+    pub(crate) fn link(&self, original: &str, name: &str) {
+        let media = self.directory.path().join("data/media");
+        fs::hard_link(media.join(original), media.join(name)).expect("the original is there, and the name is free");
     }
 
     /// Its configuration.
@@ -111,6 +116,11 @@ impl Server {
         let said = BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line);
         said.expect("it says where it listens");
         Self { child, address: line.trim().parse().expect("an address") }
+    }
+
+    /// The URL of a path.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
     }
 
     /// The CPU time that it has used so far.

@@ -10,6 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use mortar_actors::{ByteRange, Deadline, Fault, FaultKind};
 
 use super::explain::Explanation;
+use super::stats::Traffic;
 use crate::domain::{Buckets, Derived, Location, Resolved, resolve};
 use crate::pipeline::Pipeline;
 use crate::respond::{self, DefaultHeaders, Extras};
@@ -32,6 +33,8 @@ pub struct Pictures {
     pub request_timeout: Duration,
     /// Whether requests may ask for an explanation.
     pub debug_header: bool,
+    /// Counts the explanations.
+    pub traffic: Traffic,
 }
 
 /// Adds the pictures of all buckets.
@@ -94,22 +97,29 @@ impl Pictures {
             },
         };
         if self.debug_header && request.headers().contains_key(DEBUG) {
-            explain(response.headers_mut(), resolved, derived, served.as_deref());
+            self.explain(response.headers_mut(), resolved, derived, served.as_deref());
         }
         response
+    }
+
+    /// Says how the answer was come by. Such an answer is for one pair of eyes, not for caches.
+    fn explain(
+        &self,
+        headers: &mut HeaderMap,
+        resolved: &Resolved,
+        derived: &Derived,
+        served: Option<&pipeline::Served>,
+    ) {
+        self.traffic.explained();
+        let explanation = Explanation::new(resolved, derived, served);
+        if let Ok(value) = HeaderValue::try_from(explanation.to_json()) {
+            headers.insert(EXPLANATION, value);
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
     }
 
     /// The default headers of the bucket that a path seems to name, for answers to what could not be resolved.
     fn headers_of(&self, path: &str) -> Option<&DefaultHeaders> {
         self.bucket_headers.get(path.trim_start_matches('/').split('/').next()?)
-    }
-}
-
-/// Says how the answer was come by. Such an answer is for one pair of eyes, not for caches.
-fn explain(headers: &mut HeaderMap, resolved: &Resolved, derived: &Derived, served: Option<&pipeline::Served>) {
-    let explanation = Explanation::new(resolved, derived, served);
-    if let Ok(value) = HeaderValue::try_from(explanation.to_json()) {
-        headers.insert(EXPLANATION, value);
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lru::LruCache;
 
-use super::attended::attended;
+use super::attended::{Diligence, attended};
 use super::client::Client;
 use super::roster::Roster;
 use super::{ListPage, ListRequest, OpenStore, PutCondition, StorageSettings};
@@ -135,11 +135,11 @@ impl Serve<Fetch> for Storage {
     fn serve(&mut self, ask: Fetch, ticket: &Ticket) -> Work<Fetched> {
         let client = self.client(&ask.store);
         let (deadline, incident, reading) = (ticket.deadline(), ticket.incident(), ticket.hold());
-        let patience = self.settings.reader_patience;
+        let StorageSettings { reader_patience: patience, reader_min_rate: min_rate, .. } = self.settings;
         Work::later(async move {
             let fetch = |store: Arc<dyn super::Store>| async move { store.fetch(&ask.key, ask.range).await };
             let fetched = client.call(deadline, &incident, fetch).await?;
-            Ok(Fetched { body: attended(fetched.body, patience, reading), ..fetched })
+            Ok(Fetched { body: attended(fetched.body, Diligence { patience, min_rate }, reading), ..fetched })
         })
     }
 }

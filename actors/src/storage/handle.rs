@@ -43,7 +43,7 @@ pub struct Loaded {
 impl StorageHandle {
     /// Reads an object or one range of it for a client, in one round trip. It counts as under way until the body has been
     /// read to its end or dropped; the deadline covers it up to the body. A reader that pauses for too long between two
-    /// chunks loses the body and hears `TimedOut`.
+    /// chunks, or takes too few bytes a second, loses the body and hears `TimedOut`.
     ///
     /// # Errors
     /// As [`Store::fetch`](super::Store::fetch) and [`Door::ask`]; `Upstream` at once, with the time to wait, while
