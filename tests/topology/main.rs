@@ -5,7 +5,6 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
-#[expect(dead_code, reason = "other tests use more of it")]
 #[path = "../harness/s3.rs"]
 mod s3_server;
 
