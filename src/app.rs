@@ -108,7 +108,8 @@ impl App {
         let mut tree = tree.epochs(instances.epochs().clone());
         let pipeline = pipeline(config, numbers, &mut tree, stores, client, placeholder, &instances);
         let tree = Arc::new(tree.start().await?);
-        let vitals = Vitals::new(Arc::clone(&tree), pipeline.storage.clone(), instances, traffic, runtimes.clone());
+        let (storage, watermarks) = (pipeline.storage.clone(), pipeline.overlays.gate().clone());
+        let vitals = Vitals::new(Arc::clone(&tree), storage, watermarks, instances, traffic.clone(), runtimes.clone());
         let pipeline = Arc::new(pipeline);
         let purges = Purges::new(Arc::clone(&pipeline));
         let pictures = Pictures {
@@ -116,7 +117,9 @@ impl App {
             pipeline,
             bucket_headers,
             request_timeout: config.server.request_timeout,
+            max_file_size: config.server.max_file_size,
             debug_header: config.server.debug_header,
+            traffic,
         };
         let app = Self { pictures: Arc::new(pictures), edge, vitals, purges, runtimes, tree, arbiter };
         app.provide_sample(config).await;

@@ -10,9 +10,15 @@ use mortar::telemetry::{self, LogSettings};
 use mortar::{health_command, render_command, serve};
 
 // Long-running image servers grow under the system's allocator, which keeps an arena for each thread; this one also
-// serves the C codecs.
+// serves the C codecs. docs/benchmarks.md has the comparison.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// What jemalloc reads at its start. Memory that renders have freed goes back to the system after a second, by a thread of
+/// the allocator: left to itself it goes when the same arena is next used, which after a burst may be never.
+// SAFETY: jemalloc declares this name for its users to define, as a pointer to a text that ends with a zero.
+#[unsafe(export_name = "malloc_conf")]
+static MALLOC_CONF: &[u8; 60] = b"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0\0";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -273,7 +273,7 @@ mod tests {
             drop(held);
         };
         let (entered, ()) = tokio::join!(entering, leaving);
-        entered.unwrap();
+        drop(entered.unwrap());
         assert!((1_400_000..1_410_000).contains(&gate.stats().waited_micros), "{:?}", gate.stats());
     }
 

@@ -24,6 +24,11 @@ pub(crate) fn jpeg_to_jpeg(source: &[u8], quality: u8) -> Vec<u8> {
     jpeg::Planes::decode(source, 2).scaled(WIDTH).to_jpeg(quality)
 }
 
+/// A JPEG too small to be shrunk while it is decoded, to JPEG, through planes.
+pub(crate) fn megapixel_to_jpeg(source: &[u8], quality: u8) -> Vec<u8> {
+    jpeg::Planes::decode(source, 1).scaled(WIDTH).to_jpeg(quality)
+}
+
 /// JPEG to WebP, through planes.
 pub(crate) fn jpeg_to_webp(source: &[u8], effort: Effort) -> Vec<u8> {
     webp::encode_planes(&jpeg::Planes::decode(source, 2).scaled(WIDTH), effort)

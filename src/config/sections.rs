@@ -98,6 +98,7 @@ fn storage_actor(mut section: Section<'_>) -> StorageActorConfig {
         reads: section.count("reads", 256, 1..=MOST_ITEMS),
         streams: section.count("streams", 256, 1..=MOST_ITEMS),
         reader_patience: section.duration("reader_patience", seconds(60), seconds(1)..=DAY),
+        reader_min_rate: section.size("reader_min_rate", KIB, 0..=MIB),
         writes: section.count("writes", 64, 1..=MOST_ITEMS),
         write_backs: section.count("write_backs", 16, 1..=MOST_ITEMS),
         bytes_in_flight: section.size("bytes_in_flight", 512 * MIB, MIB..=MOST_BYTES),

@@ -78,12 +78,14 @@ impl Reading {
     }
 
     fn gates(&self, out: &mut DescriptorEncoder) -> fmt::Result {
-        let gates =
-            || {
+        let watermarks = &self.0.watermarks;
+        let gates = || {
+            let of_actors =
                 self.0.tree.children.iter().flat_map(|actor| {
                     actor.gates.iter().map(|gate| ([("actor", actor.name), ("gate", gate.name)], gate))
-                })
-            };
+                });
+            of_actors.chain([([("actor", "pipeline"), ("gate", watermarks.name)], watermarks)])
+        };
         gauges(out, "gate_capacity", "Most that a gate admits", gates().map(|(of, gate)| (of, gate.capacity as f64)))?;
         gauges(out, "gate_held", "What a gate has admitted", gates().map(|(of, gate)| (of, gate.held as f64)))?;
         gauges(out, "gate_waiting", "Requesters at a gate", gates().map(|(of, gate)| (of, gate.waiting as f64)))?;
@@ -136,6 +138,7 @@ impl Reading {
         let http = &self.0.http;
         counter(out, "http_requests", "Requests answered", http.requests)?;
         counter(out, "http_panics", "Panics of request handlers", http.panics)?;
+        counter(out, "http_explanations", "Answers explained to whoever sent the debug header", http.explanations)?;
         let classes = http.by_class.iter().map(|(class, count)| ([("class", *class)], *count));
         counters(out, "http_responses", "Answers by class of status", classes)?;
         gauge(out, "http_in_flight", "Requests being answered", http.in_flight as f64)?;

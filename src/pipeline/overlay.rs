@@ -71,6 +71,11 @@ impl Overlays {
         Self { settings, buckets, client, admitted, kept }
     }
 
+    /// The bound on the bytes of watermarks, for whoever looks.
+    pub fn gate(&self) -> &Gate {
+        &self.admitted
+    }
+
     /// The watermarks of a plan, one for each step that has one, in the order of the steps.
     ///
     /// # Errors

@@ -1,7 +1,13 @@
 //! A real S3 server in a process of its own, to be killed, frozen and started again.
 //!
 //! A test program starts itself anew as that server: [`server_process`] is a test that only does something when it is
-//! asked to by [`S3Server`]. The program must name it, wherever this module lies in it.
+//! asked to by [`S3Server`]. A program without tests calls [`serve_if_asked`] first of all.
+
+#![expect(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test program uses its own part of it; one that cannot set itself up has failed"
+)]
 
 #[path = "s3_memory.rs"]
 mod memory;
@@ -90,13 +96,26 @@ impl S3Server {
 
     /// Uploads in parts that were begun and neither finished nor aborted.
     pub(crate) fn uploads(&self) -> usize {
-        let region = Region::Custom { name: "eu-central-1".to_owned(), endpoint: self.url() };
-        let mut request = SignedRequest::new("GET", "s3", &region, "/photos");
+        let mut request = self.request("GET", "");
         request.add_param("uploads", "");
-        let keys = AwsCredentials::new(ACCESS_KEY, SECRET_KEY, None, None);
-        let url = request.generate_presigned_url(&keys, &Duration::from_secs(60), false);
+        let url = presigned(request);
         let text = ureq::get(&url).call().unwrap().into_body().read_to_string().unwrap();
         text.matches("<UploadId>").count()
+    }
+
+    /// A URL by which anyone may do that with an object.
+    pub(crate) fn signed(&self, method: &str, key: &str) -> String {
+        presigned(self.request(method, &format!("/{key}")))
+    }
+
+    /// Puts an object.
+    pub(crate) fn put(&self, key: &str, body: &[u8]) {
+        ureq::put(&self.signed("PUT", key)).send(body).unwrap();
+    }
+
+    fn request(&self, method: &str, below: &str) -> SignedRequest {
+        let region = Region::Custom { name: "eu-central-1".to_owned(), endpoint: self.url() };
+        SignedRequest::new(method, "s3", &region, &format!("/photos{below}"))
     }
 
     fn run(directory: Option<TempDir>, port: u16) -> Self {
@@ -127,11 +146,15 @@ impl Drop for S3Server {
     }
 }
 
-/// The server, when this program was started to be one.
 #[test]
 #[ignore = "it is the process that other tests start"]
 fn server_process() {
-    let Some(port) = env::var_os(PORT).and_then(|port| port.to_str()?.parse().ok()) else { return };
+    serve_if_asked();
+}
+
+/// Serves for as long as the program lives that asked for it; `false` where none has.
+pub(crate) fn serve_if_asked() -> bool {
+    let Some(port) = env::var_os(PORT).and_then(|port| port.to_str()?.parse().ok()) else { return false };
     // The one that started it holds the other end: when that is gone, so is this.
     thread::spawn(|| {
         let _ = std::io::stdin().read(&mut [0]);
@@ -141,6 +164,7 @@ fn server_process() {
         Some(root) => serve(s3s_fs::FileSystem::new(PathBuf::from(root)).unwrap(), port),
         None => serve(Memory::with_bucket("photos"), port),
     }
+    true
 }
 
 fn serve(store: impl S3, port: u16) {
@@ -171,6 +195,11 @@ fn spawn(root: Option<&Path>, port: u16) -> Child {
         command.env(PLACE, root);
     }
     command.spawn().unwrap()
+}
+
+fn presigned(mut request: SignedRequest) -> String {
+    let keys = AwsCredentials::new(ACCESS_KEY, SECRET_KEY, None, None);
+    request.generate_presigned_url(&keys, &Duration::from_secs(3600), false)
 }
 
 fn free_port() -> u16 {

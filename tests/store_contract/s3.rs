@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mortar::adapters::{PrefixedStore, S3Store};
 use mortar::config::{AwsEnvironment, CredentialSource, GlacierConfig, S3Config, S3StorageConfig, StaticCredentials};
 use mortar_actors::storage::{ListRequest, PutCondition, Store};
-use mortar_actors::{ByteRange, FaultKind, ObjectKey, ObjectMeta};
+use mortar_actors::{Body, ByteRange, ByteStream, FaultKind, ObjectKey, ObjectMeta};
 
 use crate::contract::{self, broken, content, delete, get, get_range, put, put_with, streamed, stuck, unmeasured};
 use crate::s3_server::{ACCESS_KEY, S3Server, SECRET_KEY};
@@ -163,4 +163,51 @@ async fn what_is_wrong_with_a_storage_is_told_and_is_no_miss() {
     let mut server = server;
     server.kill();
     assert_eq!(get(&store(&server), "a").await, Err(FaultKind::Upstream));
+}
+
+#[tokio::test]
+async fn a_store_that_is_killed_in_mid_upload_keeps_the_old_object_or_none() {
+    let mut server = S3Server::on_disk();
+    let one_attempt = S3Config { attempts: 1, ..config() };
+    let store = S3Store::new("photos", &storage(&server.url(), SECRET_KEY), &one_attempt);
+    put(&store, "old", content(1_000)).await.unwrap();
+    for (key, size) in [("old", 4 << 20), ("old", 12 << 20), ("new", 4 << 20), ("new", 12 << 20)] {
+        let whole = content(size);
+        let (sender, receiver) = futures::channel::oneshot::channel::<()>();
+        let first = Ok(whole.slice(..size / 2));
+        let last = futures::stream::once(async move {
+            let _ = receiver.await;
+            Ok(whole.slice(size / 2..))
+        });
+        let body = futures::StreamExt::chain(futures::stream::iter([first]), last);
+        let body = Body::Stream(ByteStream::new(Some(size as u64), body));
+        let key_of = ObjectKey::new(key);
+        let upload = store.put(&key_of, ObjectMeta::default(), body, &PutCondition::None);
+        let kill = async {
+            server.kill();
+            let _ = sender.send(());
+        };
+        let (uploaded, ()) = futures::join!(upload, kill);
+        assert_eq!(uploaded.unwrap_err().kind(), FaultKind::Upstream, "{key} {size}");
+        server.start_again();
+        let read = get(&store, key).await;
+        assert!(read == Ok(content(1_000)) || key == "new" && read == Err(FaultKind::NotFound), "{key} {size}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_freezes_in_mid_upload_ends_it_in_time() {
+    let server = S3Server::on_disk();
+    let hasty = S3Config { attempts: 1, first_byte_timeout: Duration::from_millis(300), ..config() };
+    let store = S3Store::new("photos", &storage(&server.url(), SECRET_KEY), &hasty);
+    put(&store, "old", content(1_000)).await.unwrap();
+    server.freeze();
+    for size in [1_000, 4 << 20, 12 << 20] {
+        let uploaded = tokio::time::timeout(LONG, put(&store, "old", content(size))).await;
+        assert_eq!(uploaded.expect("it hangs"), Err(FaultKind::TimedOut), "{size}");
+    }
+    server.thaw();
+    let patient = S3Store::new("photos", &storage(&server.url(), SECRET_KEY), &config());
+    put(&patient, "new", content(2_000)).await.unwrap();
+    assert_eq!(get(&patient, "new").await.unwrap(), content(2_000));
 }

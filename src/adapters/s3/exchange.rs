@@ -137,10 +137,7 @@ async fn attempts(endpoint: &Endpoint, mut request: SignedRequest, manner: &Mann
             Ok(answer) => return Ok(answer),
             Err(failed) => failed,
         };
-        if failed.is_stale {
-            endpoint.credentials.forget().await;
-        }
-        let again = failed.is_stale || failed.is_passing && manner.repeatable;
+        let again = failed.is_stale && attempt == 1 || failed.is_passing && manner.repeatable;
         if !again || attempt >= endpoint.patience.attempts {
             return Err(failed.fault);
         }
@@ -161,15 +158,20 @@ async fn once(
     payload: &[Bytes],
     manner: &Manner,
 ) -> Result<HttpResponse, Refusal> {
-    match endpoint.credentials.current().await.map_err(for_good)? {
-        Some(credentials) => request.sign(&credentials),
+    let credentials = endpoint.credentials.current().await.map_err(for_good)?;
+    match &credentials {
+        Some(credentials) => request.sign(credentials),
         None => request.complement(),
     }
     let (request, progress) =
         request::to_send(request, method, payload, manner.condition.as_ref()).map_err(for_good)?;
     let idle = progress.idle_for(endpoint.patience.first_byte);
     let answer = endpoint.client.exchange(request, idle).await.map_err(lost)?;
-    read(answer, method, endpoint.patience.idle_body, manner.streams).await
+    let outcome = read(answer, method, endpoint.patience.idle_body, manner.streams).await;
+    if let (Err(Refusal { is_stale: true, .. }), Some(credentials)) = (&outcome, &credentials) {
+        endpoint.credentials.forget(credentials);
+    }
+    outcome
 }
 
 /// Hands an answer on, or reads why it is none.
