@@ -80,6 +80,6 @@ pub use supervise::{ChildState, SupervisionSettings};
 pub use ticket::{Hold, Incident, Ticket};
 pub use tree::{Tree, TreeBuilder};
 pub use vocab::{
-    Body, ByteRange, ByteStream, ContentRange, Deadline, EntityTag, Fetched, Key, ObjectKey, ObjectMeta, Rendition,
-    StopFlag, StoreId,
+    Body, ByteRange, ByteStream, ContentRange, Deadline, EntityTag, Fetched, Key, ObjectKey, ObjectMeta, Owner,
+    Rendition, StopFlag, StoreId,
 };

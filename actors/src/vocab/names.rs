@@ -49,3 +49,8 @@ name! {
     /// An object's name inside a store, without a leading slash unless the object itself has one.
     ObjectKey
 }
+
+name! {
+    /// Whom work is for: a bucket. Those who have much to be done do not make the others wait.
+    Owner
+}

@@ -14,7 +14,7 @@ use mortar_actors::lock::{Errand, LockSettings};
 use mortar_actors::storage::StorageSettings;
 use mortar_actors::store_back::{StoreBackItem, StoreBackSettings};
 use mortar_actors::transform::TransformSettings;
-use mortar_actors::{Deadline, Detail, FaultKind, Key, ObjectKey, ObjectMeta, StoreId, Tree};
+use mortar_actors::{Deadline, Detail, FaultKind, Key, ObjectKey, ObjectMeta, Owner, StoreId, Tree};
 
 /// A body that is counted while anybody holds it.
 struct CountedBody(Vec<u8>, #[expect(dead_code, reason = "held, not read")] Counted);
@@ -99,7 +99,7 @@ async fn fault_20_a_render_that_hangs_ends_with_the_deadline_of_its_flight() {
         Errand::new(move |flight| {
             let (transform, key) = (transform.clone(), key.clone());
             let job = FakeJob::new(RenderScript::InStages(stages.clone()));
-            async move { transform.render(&key, job, flight.deadline).await }
+            async move { transform.render(&key, &Owner::new("media"), job, flight.deadline).await }
         })
     };
     let patient = Deadline::within(Duration::from_secs(600));
