@@ -32,9 +32,9 @@ pub(super) fn encoding(mut section: Section<'_>) -> EncodingConfig {
     let encoding = EncodingConfig {
         jpeg_quality: section.count("jpeg_quality", 75, 1..=100),
         webp_quality: section.count("webp_quality", 75, 1..=100),
-        webp_method: section.count("webp_method", 4, 0..=6),
+        webp_method: section.count("webp_method", 5, 0..=6),
         avif_quality: section.count("avif_quality", 50, 1..=100),
-        avif_speed: section.count("avif_speed", 8, 5..=10),
+        avif_speed: section.count("avif_speed", 7, 5..=10),
         png_compression: section.count("png_compression", 6, 1..=9),
     };
     section.finish();

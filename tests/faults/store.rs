@@ -191,8 +191,7 @@ impl Answers<'_> {
             }
             Manner::HangsUp => return Ok(false),
             Manner::Hangs => {
-                self.connection.read(&mut [0])?;
-                return Ok(false);
+                return self.connection.read(&mut [0]).map(|_| false);
             }
         }
         Ok(true)

@@ -6,7 +6,7 @@ use super::{Engine, TransformSettings};
 use crate::fault::Fault;
 use crate::handle::Door;
 use crate::tree::TreeBuilder;
-use crate::vocab::{Deadline, Key, Owner};
+use crate::vocab::{Deadline, Key, Originals, Owner};
 
 /// The way to the renders. Cheap to clone.
 pub struct TransformHandle<E: Engine> {
@@ -26,6 +26,11 @@ impl<E: Engine> TransformHandle<E> {
     pub async fn render(&self, key: &Key, owner: &Owner, job: E::Job, deadline: Deadline) -> Result<E::Output, Fault> {
         let job = Job { key: key.clone(), owner: owner.clone(), job };
         self.door.ask(&self.floor.renders, job, deadline).await
+    }
+
+    /// Tries again what was refused because it panicked, of originals that have been replaced.
+    pub fn let_out(&self, originals: &Originals) {
+        self.floor.quarantine.let_out(originals);
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix::Arbiter;
 use bytes::Bytes;
 use mortar_actors::cache::CacheSettings;
+use mortar_actors::epoch::Epoch;
 use mortar_actors::fakes::{
     Counted, FakeEngine, FakeJob, FakeSharedCache, FakeStores, Gauge, RenderScript, Script, Stages, assert_clean,
     eventually, rendition,
@@ -51,12 +52,14 @@ async fn fault_05_results_do_not_pile_up_behind_a_slow_cache_and_a_slow_store() 
     for number in 0..RESULTS {
         let result = rendition(Bytes::from_owner(CountedBody(vec![7; BODY], alive.count())));
         let key = format!("{number}");
-        cache.insert(Key::new(key.as_str()), Arc::clone(&result), Duration::from_secs(3_600));
+        cache.insert(Key::new(key.as_str()), Arc::clone(&result), Duration::from_secs(3_600), &Epoch::endless());
         back.offer(StoreBackItem {
             store: StoreId::new("results"),
             key: ObjectKey::new(key),
             meta: ObjectMeta::default(),
             rendition: result,
+            marker: ObjectKey::new("marker"),
+            epoch: Epoch::endless(),
         });
         // The actors have their turn, so that what they can begin is under way.
         for _ in 0..10 {

@@ -7,6 +7,7 @@ use actix::Arbiter;
 use bytes::Bytes;
 use futures::future::join_all;
 use mortar_actors::cache::CacheSettings;
+use mortar_actors::epoch::Epoch;
 use mortar_actors::fakes::{FakeEngine, FakeJob, FakeSharedCache, FakeStores, RenderScript, assert_clean, rendition};
 use mortar_actors::lock::{Errand, LockHandle, LockSettings};
 use mortar_actors::storage::StorageSettings;
@@ -29,7 +30,7 @@ async fn fault_07_the_cache_hands_out_the_buffer_that_it_was_given() {
     let tree = builder.start().await.unwrap();
     let (key, kept) = (Key::new("a"), rendition(vec![7; LARGE]));
     let inserting = Allocated::so_far();
-    cache.insert(key.clone(), Arc::clone(&kept), HOUR);
+    cache.insert(key.clone(), Arc::clone(&kept), HOUR, &Epoch::endless());
     assert_eq!(inserting.since().large, 0);
     let hits = Allocated::so_far();
     for _ in 0..1_000 {
@@ -60,12 +61,14 @@ async fn fault_09_a_result_is_answered_kept_and_stored_as_one_buffer() {
     let before = Allocated::so_far();
     let job = FakeJob::new(RenderScript::Gives(made.clone()));
     let result = rendition(transform.render(&key, &Owner::new("media"), job, deadline).await.unwrap());
-    let sharing = cache.insert(key.clone(), Arc::clone(&result), HOUR);
+    let sharing = cache.insert(key.clone(), Arc::clone(&result), HOUR, &Epoch::endless());
     let storing = back.offer(StoreBackItem {
         store: StoreId::new("results"),
         key: ObjectKey::new("a"),
         meta: ObjectMeta::default(),
         rendition: Arc::clone(&result),
+        marker: ObjectKey::new("marker"),
+        epoch: Epoch::endless(),
     });
     assert!(sharing.is_found_by_others().await && storing.is_stored().await);
     assert_eq!(before.since().large, 0);
