@@ -201,7 +201,9 @@ fn result_bytes(config: &Config) -> u64 {
 fn blocking_threads(config: &Config) -> usize {
     let storage = &config.actors.storage;
     let operations = [storage.reads, storage.streams, storage.writes, storage.write_backs, storage.clients];
-    operations.into_iter().fold(config.server.concurrent_image_processing, usize::saturating_add)
+    // One small render may run beside large ones.
+    let renders = config.server.concurrent_image_processing.saturating_add(1);
+    operations.into_iter().fold(renders, usize::saturating_add)
 }
 
 /// All actors share one thread: their handlers take microseconds. Renders and file operations run on its blocking pool,
