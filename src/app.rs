@@ -16,6 +16,7 @@ use crate::adapters::{GuardedClient, Stores};
 use crate::config::{self, Config};
 use crate::http::internal::Vitals;
 use crate::http::pictures::Pictures;
+use crate::http::purge::Purges;
 use crate::http::stats::Traffic;
 use crate::http::{Cors, CorsSettings, Edge, EdgeSettings};
 use crate::pipeline::{Overlays, Pipeline, PipelineSettings, Placeholder};
@@ -33,6 +34,8 @@ pub struct App {
     pub edge: Edge,
     /// What the internal listener reads.
     pub vitals: Vitals,
+    /// What the internal listener removes results by.
+    pub purges: Purges,
     /// The runtimes whose tasks are counted; each worker enrols its own.
     pub runtimes: Runtimes,
     tree: Arc<Tree>,
@@ -101,18 +104,24 @@ impl App {
         let enrolled = runtimes.clone();
         arbiter.spawn_fn(move || enrolled.enrol_current());
 
-        let mut tree = Tree::builder(arbiter.handle()).supervision(settings::supervision(config));
+        let tree = Tree::builder(arbiter.handle()).supervision(settings::supervision(config));
+        let mut tree = tree.epochs(instances.epochs().clone());
         let pipeline = pipeline(config, numbers, &mut tree, stores, client, placeholder, &instances);
         let tree = Arc::new(tree.start().await?);
-        let vitals = Vitals::new(Arc::clone(&tree), pipeline.storage.clone(), instances, traffic, runtimes.clone());
+        let (storage, watermarks) = (pipeline.storage.clone(), pipeline.overlays.gate().clone());
+        let vitals = Vitals::new(Arc::clone(&tree), storage, watermarks, instances, traffic.clone(), runtimes.clone());
+        let pipeline = Arc::new(pipeline);
+        let purges = Purges::new(Arc::clone(&pipeline));
         let pictures = Pictures {
             routes: Arc::clone(&config.routes),
-            pipeline: Arc::new(pipeline),
+            pipeline,
             bucket_headers,
             request_timeout: config.server.request_timeout,
+            max_file_size: config.server.max_file_size,
             debug_header: config.server.debug_header,
+            traffic,
         };
-        let app = Self { pictures: Arc::new(pictures), edge, vitals, runtimes, tree, arbiter };
+        let app = Self { pictures: Arc::new(pictures), edge, vitals, purges, runtimes, tree, arbiter };
         app.provide_sample(config).await;
         Ok(app)
     }
@@ -155,9 +164,10 @@ fn pipeline(
     let storage = tree.storage(settings::storage(config), Arc::new(stores));
     let cache = tree.cache(settings::cache(config), instances.cache());
     if let Some(announcements) = instances.announcements() {
+        let epochs = instances.epochs().clone();
         tree.task("announcements", move || {
-            let announcements = Arc::clone(&announcements);
-            async move { announcements.listen().await }
+            let (announcements, epochs) = (Arc::clone(&announcements), epochs.clone());
+            async move { announcements.listen(Some(&epochs)).await }
         });
     }
     let flights = tree.lock(settings::lock(config), instances.lease());
@@ -166,9 +176,11 @@ fn pipeline(
         tree.transform(settings::transform(config), move || RasterEngine::new(limits.clone(), encoding.clone()));
     let store_back = tree.store_back(settings::store_back(config), storage.clone());
     Pipeline {
+        routes: Arc::clone(&config.routes),
         overlays: Overlays::new(settings::overlays(config), Arc::clone(&config.routes), client),
         storage,
         cache,
+        epochs: instances.epochs().clone(),
         flights,
         transform,
         store_back,
@@ -269,5 +281,5 @@ fn stores(config: &Config) -> Stores {
         .flat_map(|(bucket, of)| of.storages.iter().map(move |(name, storage)| ((bucket, name), storage)))
         .map(|((bucket, name), storage)| ((bucket.clone(), name.clone()), storage.clone()))
         .collect();
-    Stores::new(storages, config.origins.clone())
+    Stores::new(storages, config.origins.clone(), config.s3.clone())
 }

@@ -11,9 +11,11 @@ mod problems;
 mod read_buckets;
 mod read_presets;
 mod read_redis;
+mod read_s3;
 mod read_server;
 mod reader;
 mod redis;
+mod s3;
 mod sections;
 mod server;
 mod storage;
@@ -31,6 +33,9 @@ pub use bucket::{AccessKey, BucketConfig};
 pub use load::{DEFAULT_CONFIG, environment, load, parse};
 pub use problems::{Problem, Problems};
 pub use redis::{RedisConfig, RedisCredentials, RedisEndpoint, RedisTopology};
+pub use s3::{
+    AwsEnvironment, CredentialSource, GlacierConfig, RestoreTier, S3Config, S3StorageConfig, StaticCredentials,
+};
 pub use server::{
     CacheConfig, CacheKind, CorsConfig, HeaderRule, Listener, LockKind, LogFormat, Placeholder, ServerConfig,
     WatermarkConfig,
@@ -52,6 +57,8 @@ pub struct Config {
     pub encoding: EncodingConfig,
     /// How HTTP origins are reached.
     pub origins: OriginConfig,
+    /// How S3 endpoints are spoken to.
+    pub s3: S3Config,
     /// Which pictures may be laid over others.
     pub watermarks: WatermarkConfig,
     /// The bounds of the actors.

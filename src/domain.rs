@@ -2,6 +2,7 @@
 
 mod bucket;
 mod key;
+mod marker;
 mod path;
 pub mod plan;
 mod query;
@@ -13,6 +14,7 @@ mod store_address;
 use std::borrow::Cow;
 
 pub use bucket::{Bucket, Buckets, Dialect, PlanLimits, PresetPath, Recipe, ResultKey, Transform};
+pub use marker::{Marker, is_reserved};
 use mortar_actors::{Fault, FaultKind};
 pub use query::parse_plan;
 pub use resolve::{Derived, Location, Resolved, resolve};

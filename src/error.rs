@@ -38,6 +38,7 @@ pub fn status_and_code(kind: FaultKind) -> (StatusCode, &'static str) {
         FaultKind::NotFound => (StatusCode::NOT_FOUND, "not_found"),
         FaultKind::Invalid => (StatusCode::BAD_REQUEST, "invalid_request"),
         FaultKind::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+        FaultKind::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
         FaultKind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
         FaultKind::Unprocessable => (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable_image"),
         FaultKind::RangeNotSatisfiable { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable"),
@@ -46,6 +47,7 @@ pub fn status_and_code(kind: FaultKind) -> (StatusCode, &'static str) {
         FaultKind::Restarting => (StatusCode::SERVICE_UNAVAILABLE, "restarting"),
         FaultKind::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "timed_out"),
         FaultKind::Upstream => (StatusCode::BAD_GATEWAY, "upstream_error"),
+        FaultKind::Archived => (StatusCode::SERVICE_UNAVAILABLE, "archived"),
         FaultKind::Cancelled => (StatusCode::SERVICE_UNAVAILABLE, "cancelled"),
         // A kind that this table does not know yet is a fault of this program.
         _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
@@ -178,10 +180,11 @@ mod tests {
     use crate::respond::DefaultHeaders;
     use crate::telemetry::captured::log_of;
 
-    const ALL: [(FaultKind, u16, &str); 14] = [
+    const ALL: [(FaultKind, u16, &str); 16] = [
         (FaultKind::NotFound, 404, "not_found"),
         (FaultKind::Invalid, 400, "invalid_request"),
         (FaultKind::Forbidden, 403, "forbidden"),
+        (FaultKind::PreconditionFailed, 412, "precondition_failed"),
         (FaultKind::TooLarge, 413, "too_large"),
         (FaultKind::Unprocessable, 422, "unprocessable_image"),
         (FaultKind::RangeNotSatisfiable { total: 9 }, 416, "range_not_satisfiable"),
@@ -190,6 +193,7 @@ mod tests {
         (FaultKind::Restarting, 503, "restarting"),
         (FaultKind::TimedOut, 504, "timed_out"),
         (FaultKind::Upstream, 502, "upstream_error"),
+        (FaultKind::Archived, 503, "archived"),
         (FaultKind::Cancelled, 503, "cancelled"),
         (FaultKind::Panicked, 500, "internal"),
         (FaultKind::Internal, 500, "internal"),

@@ -1,4 +1,4 @@
-//! The `mortar` program: serve, check a configuration, or render one file.
+//! The `mortar` program: serve, check a configuration, ask how an instance is, or render one file.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use clap::Parser;
 use mortar::cli::{Cli, Command};
 use mortar::config::{self, Config};
 use mortar::telemetry::{self, LogSettings};
-use mortar::{render_command, serve};
+use mortar::{health_command, render_command, serve};
 
 // Long-running image servers grow under the system's allocator, which keeps an arena for each thread; this one also
 // serves the C codecs. docs/benchmarks.md has the comparison.
@@ -36,6 +36,13 @@ fn main() -> ExitCode {
             print(&config.summary());
             ExitCode::SUCCESS
         }
+        Some(Command::Health(args)) => match health_command::run(&args, &config.server.internal_listen) {
+            Ok(word) => {
+                print(word);
+                ExitCode::SUCCESS
+            }
+            Err(error) => fail(&error.to_string()),
+        },
         Some(Command::Render(args)) => {
             match render_command::run(&args, &config.limits, &config.encoding, &mut std::io::stderr()) {
                 Ok(()) => ExitCode::SUCCESS,

@@ -5,25 +5,28 @@
 mod clean;
 mod crash;
 mod engine;
+mod epochs;
 mod lease;
 mod shared_cache;
 mod stores;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
 pub use clean::{assert_clean, eventually};
 pub use crash::Crash;
 pub use engine::{FakeEngine, FakeJob, RenderScript, Stages};
+pub use epochs::FakeEpochs;
 pub use lease::FakeLease;
 pub use shared_cache::FakeSharedCache;
 pub use stores::FakeStores;
 
 use crate::fault::Fault;
 use crate::vocab::{EntityTag, Rendition};
+use crate::wait::pause;
 
 /// What a fake does when it is asked.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +34,8 @@ pub enum Script {
     /// It works.
     #[default]
     Works,
+    /// It works, after this time.
+    Slow(Duration),
     /// It fails.
     Fails(Fault),
     /// It never answers.
@@ -58,6 +63,10 @@ impl Script {
     pub async fn play(self) -> Result<(), Fault> {
         match self {
             Self::Works => Ok(()),
+            Self::Slow(time) => {
+                pause(time).await;
+                Ok(())
+            }
             Self::Fails(fault) => Err(fault),
             Self::Hangs => std::future::pending().await,
             Self::Panics => panic!("a scripted panic"),

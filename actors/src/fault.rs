@@ -16,6 +16,8 @@ pub enum FaultKind {
     Invalid,
     /// The request is understood and refused: an address or host that may not be reached.
     Forbidden,
+    /// What is there is not what the request expects: a conditional write was not made.
+    PreconditionFailed,
     /// Something is larger than its configured limit.
     TooLarge,
     /// The source cannot be decoded: corrupt, truncated, or not a picture.
@@ -33,6 +35,8 @@ pub enum FaultKind {
     Restarting,
     /// The deadline passed.
     TimedOut,
+    /// The object exists, but lies in an archive from which it cannot be read at once.
+    Archived,
     /// A store or origin failed or broke its word.
     Upstream,
     /// Nobody waited for the answer any more.
@@ -72,12 +76,13 @@ impl FaultKind {
             Self::NotFound
             | Self::Invalid
             | Self::Forbidden
+            | Self::PreconditionFailed
             | Self::TooLarge
             | Self::Unprocessable
             | Self::RangeNotSatisfiable { .. }
             | Self::Unsupported
             | Self::Cancelled => Side::Client,
-            Self::TimedOut | Self::Upstream => Side::Upstream,
+            Self::TimedOut | Self::Upstream | Self::Archived => Side::Upstream,
             Self::Overloaded | Self::Restarting | Self::Panicked | Self::Internal => Side::Server,
         }
     }
@@ -86,7 +91,7 @@ impl FaultKind {
     pub fn retry(self) -> Retry {
         match self {
             Self::Restarting => Retry::Now,
-            Self::Overloaded | Self::TimedOut | Self::Upstream => Retry::Later,
+            Self::Overloaded | Self::TimedOut | Self::Upstream | Self::Archived => Retry::Later,
             _ => Retry::Never,
         }
     }

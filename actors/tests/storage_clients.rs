@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use futures::{TryStreamExt, stream};
 use mortar_actors::fakes::{Crash, FakeStores, Script, assert_clean, eventually};
-use mortar_actors::storage::{StorageHandle, StorageSettings, StorageStats};
+use mortar_actors::storage::{ListRequest, PutCondition, StorageHandle, StorageSettings, StorageStats};
 use mortar_actors::{
     Body, BreakerSettings, ByteStream, Deadline, Detail, Fault, FaultKind, Fetched, ObjectKey, ObjectMeta, StoreId,
     Tree,
@@ -74,8 +74,9 @@ fn outage() -> Script {
     Script::Fails(Fault::new(FaultKind::Upstream, "the store is down"))
 }
 
+/// Red when nothing is evicted: `LruCache::unbounded()` in `Storage::new` (`actors/src/storage/actor.rs`).
 #[actix::test]
-async fn a_thousand_stores_have_at_most_the_bounded_number_of_clients() {
+async fn fault_01_a_thousand_stores_have_at_most_the_bounded_number_of_clients() {
     let scene = Scene::set(StorageSettings { max_clients: 8, ..StorageSettings::default() }).await;
     for store in 0..1000 {
         scene.visit(&format!("bucket/{store}")).await.unwrap();
@@ -127,8 +128,10 @@ async fn an_opening_that_hangs_ends_with_the_last_who_waits_for_it() {
     scene.end().await;
 }
 
+/// Red when the tick does not look for idle clients: without `close_idle` in `Storage::tick`
+/// (`actors/src/storage/actor.rs`).
 #[actix::test]
-async fn an_idle_client_is_closed_after_its_time() {
+async fn fault_01_an_idle_client_is_closed_after_its_time() {
     let settings = StorageSettings {
         client_idle: Duration::from_secs(100),
         health_interval: Duration::from_secs(10),
@@ -148,8 +151,10 @@ async fn an_idle_client_is_closed_after_its_time() {
     scene.end().await;
 }
 
+/// Red when a client that fails its check is kept: without `self.close()` in `Client::check`
+/// (`actors/src/storage/client.rs`).
 #[actix::test]
-async fn a_client_that_fails_its_health_check_is_closed_and_built_anew() {
+async fn fault_01_a_client_that_fails_its_health_check_is_closed_and_built_anew() {
     let scene = Scene::plain().await;
     scene.visit("a").await.unwrap();
     for script in [outage(), Script::Hangs, Script::Panics] {
@@ -296,8 +301,15 @@ async fn objects_are_written_told_of_and_removed() {
     let scene = Scene::plain().await;
     let (store, key) = (StoreId::new("a"), ObjectKey::new("dog.jpg"));
     let body = Body::Bytes(Bytes::from_static(b"dog"));
-    scene.storage.put(&store, &key, ObjectMeta::default(), body, in_ten_seconds()).await.unwrap();
+    scene.storage.put(&store, &key, ObjectMeta::default(), body, PutCondition::None, in_ten_seconds()).await.unwrap();
     assert_eq!(scene.storage.stat(&store, &key, in_ten_seconds()).await.unwrap().length, Some(3));
+    let request = ListRequest { prefix: "dog".to_owned(), max_keys: 10, ..ListRequest::default() };
+    let page = scene.storage.list(&store, request, in_ten_seconds()).await.unwrap();
+    assert_eq!(page.objects.iter().map(|listed| &listed.key).collect::<Vec<_>>(), [&key]);
+    let again = Body::Bytes(Bytes::from_static(b"wolf"));
+    let put =
+        scene.storage.put(&store, &key, ObjectMeta::default(), again, PutCondition::IfAbsent, in_ten_seconds()).await;
+    assert_eq!(put.unwrap_err().kind(), FaultKind::PreconditionFailed);
     scene.storage.delete(&store, &key, in_ten_seconds()).await.unwrap();
     assert!(scene.storage.stat(&store, &key, in_ten_seconds()).await.unwrap_err().is_not_found());
     scene.end().await;
@@ -311,14 +323,15 @@ async fn a_write_that_is_all_here_is_finished_and_one_that_streams_is_dropped_wi
     let endless = futures::StreamExt::chain(chunks, stream::pending());
     {
         let body = Body::Stream(ByteStream::new(None, endless));
-        let put = scene.storage.put(&store, &streamed, ObjectMeta::default(), body, in_ten_seconds());
+        let put =
+            scene.storage.put(&store, &streamed, ObjectMeta::default(), body, PutCondition::None, in_ten_seconds());
         futures::pin_mut!(put);
         assert!(futures::poll!(&mut put).is_pending());
         eventually("it is being written", || scene.stores.calls.get() == 1).await;
     }
     {
         let body = Body::Bytes(Bytes::from_static(b"all of it"));
-        let put = scene.storage.put(&store, &whole, ObjectMeta::default(), body, in_ten_seconds());
+        let put = scene.storage.put(&store, &whole, ObjectMeta::default(), body, PutCondition::None, in_ten_seconds());
         futures::pin_mut!(put);
         assert!(futures::poll!(&mut put).is_pending());
         let running = || scene.tree.stats().child("storage").unwrap().counts;

@@ -6,11 +6,12 @@ mod hit;
 mod memory;
 mod parse;
 mod render;
+mod s3;
 mod stampede;
 mod thumbnail;
 
 /// All benchmarks by name, in the order in which they run.
-pub(crate) const CASES: [(&str, fn()); 8] = [
+pub(crate) const CASES: [(&str, fn()); 9] = [
     ("parse", parse::run),
     ("ask", ask::run),
     ("hit", hit::run),
@@ -18,5 +19,6 @@ pub(crate) const CASES: [(&str, fn()); 8] = [
     ("distinct", distinct::run),
     ("stampede", stampede::run),
     ("memory", memory::run),
+    ("s3", s3::run),
     ("thumbnail", thumbnail::run),
 ];

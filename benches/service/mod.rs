@@ -86,8 +86,13 @@ impl Site {
 
     /// Starts the real program on it.
     pub(crate) fn serve(&self) -> Server {
+        self.serve_with("")
+    }
+
+    /// Starts the real program on it, with more sections.
+    pub(crate) fn serve_with(&self, more: &str) -> Server {
         let config = self.directory.path().join("mortar.toml");
-        fs::write(&config, self.config()).expect("there is room for files");
+        fs::write(&config, self.config() + more).expect("there is room for files");
         let mut command = Command::new(env!("CARGO_BIN_EXE_mortar"));
         command.arg("--config").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("cargo has built the program");

@@ -3,11 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mortar_actors::{Deadline, Fault, Key, Rendition};
+use mortar_actors::epoch::Epoch;
+use mortar_actors::{Deadline, Fault, FaultKind, Key, Rendition};
 use tokio::time::Instant;
 
 use super::{Pipeline, Served, Stage, Tier, rendition};
 use crate::domain::Location;
+
+/// How what is found in the result store is kept in the cache.
+#[derive(Clone, Copy)]
+pub(super) struct Kept<'a> {
+    pub(super) key: &'a Key,
+    pub(super) time_to_live: Duration,
+    /// Entered before the store is read.
+    pub(super) epoch: &'a Epoch,
+}
 
 /// Looks into the cache: memory on this very thread, then whatever level instances share.
 pub(super) async fn cached(pipeline: &Pipeline, key: &Key, deadline: Deadline) -> Option<Arc<Served>> {
@@ -24,25 +34,25 @@ pub(super) async fn cached(pipeline: &Pipeline, key: &Key, deadline: Deadline) -
 pub(super) async fn stored(
     pipeline: &Pipeline,
     object: &Location,
-    key: &Key,
-    time_to_live: Duration,
+    kept: Kept<'_>,
     deadline: Deadline,
 ) -> Result<Option<Arc<Served>>, Fault> {
     let started = Instant::now();
-    let Location { store, key: name } = object;
+    let (Location { store, key: name }, Kept { key, time_to_live, epoch }) = (object, kept);
     let loaded = match pipeline.storage.load(store, name, pipeline.settings.result_bytes, deadline).await {
         Ok(loaded) => loaded,
         Err(fault) if fault.is_not_found() => return Ok(None),
         Err(fault) => return Err(fault),
     };
-    let rendition = match rendition::from_bytes(loaded.bytes, loaded.meta.last_modified) {
+    let rendition = match rendition::from_store(loaded.bytes, loaded.meta.last_modified).await {
         Ok(rendition) => Arc::new(rendition),
+        Err(fault) if fault.kind() == FaultKind::Restarting => return Err(fault),
         Err(fault) => {
             tracing::warn!(%key, %fault, "a stored result is no picture; it is made again");
             return Ok(None);
         }
     };
-    pipeline.cache.insert(key.clone(), Arc::clone(&rendition), time_to_live);
+    pipeline.cache.insert(key.clone(), Arc::clone(&rendition), time_to_live, epoch);
     let stages = vec![Stage::new("result store", started.elapsed())];
     Ok(Some(Arc::new(Served { rendition, tier: Tier::ResultStore, stages })))
 }

@@ -97,14 +97,26 @@ impl Mortar {
     /// Starts with files in its working directory, more keys of `[server]` and more sections.
     pub fn with_files(files: &[(&str, &[u8])], server: &str, more: &str) -> Self {
         let directory = Arc::new(tempfile::tempdir().unwrap());
-        let root = directory.path().join("data");
-        fs::create_dir_all(&root).unwrap();
         files.iter().for_each(|(name, bytes)| fs::write(directory.path().join(name), bytes).unwrap());
-        let config =
-            CONFIG.replace("{server}", server).replace("{more}", more).replace("{root}", root.to_str().unwrap());
-        let path = directory.path().join("mortar.toml");
-        fs::write(&path, config).unwrap();
-        Self::run(directory, path)
+        let config = configuration(&directory, server, more);
+        Self::run(directory, config)
+    }
+
+    /// Starts with a disk of its own for all data, as large as `mount` understands it. Its files are [`Mortar::inside`].
+    /// `None` where this machine lets nobody mount one.
+    pub fn on_a_disk_of(size: &str) -> Option<Self> {
+        const MOUNTED: &str = "mount -t tmpfs -o \"size=$1\" none \"$2\" && exec \"$3\" --config \"$4\"";
+        let own = |arguments: &[&str]| {
+            let mut command = Command::new("unshare");
+            command.args(["--map-root-user", "--mount"]).args(arguments);
+            command
+        };
+        own(&["mount", "-t", "tmpfs", "none", "/mnt"]).status().ok().filter(ExitStatus::success)?;
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let config = configuration(&directory, "", "");
+        let root = directory.path().join("data");
+        let command = own(&["sh", "-c", MOUNTED, "sh", size, root.to_str()?, PROGRAM, config.to_str()?]);
+        Some(Self::spawn(command, directory, config))
     }
 
     /// Starts with the built-in configuration, in an empty directory, on free ports.
@@ -116,9 +128,18 @@ impl Mortar {
         Self::spawn(command, directory, PathBuf::new())
     }
 
-    /// Stops it and starts it again on the same data.
+    /// Starts with a configuration as it stands, in an empty directory, and with these variables.
+    pub fn configured(config: PathBuf, environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.arg("--config").arg(&config).envs(environment.iter().copied());
+        Self::spawn(command, Arc::new(tempfile::tempdir().unwrap()), config)
+    }
+
+    /// Stops it, if it runs, and starts it again on the same data.
     pub fn restart(mut self) -> Self {
-        self.terminate();
+        if self.child.try_wait().unwrap().is_none() {
+            self.terminate();
+        }
         let (directory, config) = (Arc::clone(&self.directory), self.config.clone());
         drop(self);
         Self::run(directory, config)
@@ -172,6 +193,12 @@ impl Mortar {
         fs::write(path, bytes).unwrap();
     }
 
+    /// A file below the directory of all data, as the program sees it.
+    pub fn inside(&self, path: &str) -> PathBuf {
+        let root = self.root();
+        Path::new(&format!("/proc/{}/root", self.id())).join(root.strip_prefix("/").unwrap()).join(path)
+    }
+
     /// The directory of all data.
     pub fn root(&self) -> PathBuf {
         self.directory.path().join("data")
@@ -195,6 +222,12 @@ impl Mortar {
     /// A page of the internal listener.
     pub fn internal(&self, path: &str) -> Answer {
         send("GET", &format!("{}{path}", self.internal), &[])
+    }
+
+    /// POST of JSON to a page of the internal listener.
+    pub fn order(&self, path: &str, body: &str) -> Answer {
+        let request = Request::builder().method("POST").uri(format!("{}{path}", self.internal));
+        run(request.body(body.to_owned()).unwrap())
     }
 
     /// `/stats`, parsed.
@@ -334,6 +367,15 @@ impl Answer {
     }
 }
 
+/// Writes the configuration file of a program whose data are in this directory, which is made.
+fn configuration(directory: &TempDir, server: &str, more: &str) -> PathBuf {
+    let (root, path) = (directory.path().join("data"), directory.path().join("mortar.toml"));
+    fs::create_dir_all(&root).unwrap();
+    let config = CONFIG.replace("{server}", server).replace("{more}", more).replace("{root}", root.to_str().unwrap());
+    fs::write(&path, config).unwrap();
+    path
+}
+
 /// Decodes with an independent decoder where there is one: PNG, WebP, GIF; JPEG with libjpeg-turbo.
 pub fn decode(bytes: &[u8]) -> image::RgbaImage {
     if bytes.starts_with(&[0xFF, 0xD8]) {
@@ -388,13 +430,17 @@ pub fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Every file below a directory.
+/// Every file below a directory, but for those that Mortar keeps for itself in `.mortar`.
 pub fn files_below(directory: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     entries
         .flat_map(|entry| {
             let path = entry.unwrap().path();
-            if path.is_dir() { files_below(&path) } else { vec![path] }
+            match path.is_dir() {
+                true if path.ends_with(".mortar") => Vec::new(),
+                true => files_below(&path),
+                false => vec![path],
+            }
         })
         .collect()
 }
@@ -413,7 +459,11 @@ fn agent() -> Agent {
 pub fn send(method: &str, url: &str, headers: &[(&str, &str)]) -> Answer {
     let request = Request::builder().method(method).uri(url);
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-    let (parts, mut body) = agent().run(request.body(()).unwrap()).unwrap().into_parts();
+    run(request.body(()).unwrap())
+}
+
+fn run(request: Request<impl ureq::AsSendBody>) -> Answer {
+    let (parts, mut body) = agent().run(request).unwrap().into_parts();
     let mut bytes = Vec::new();
     body.as_reader().read_to_end(&mut bytes).unwrap();
     Answer { status: parts.status.as_u16(), headers: parts.headers, body: bytes }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use lru::LruCache;
 
-use super::attended::attended;
+use super::attended::{Diligence, attended};
 use super::client::Client;
 use super::roster::Roster;
-use super::{OpenStore, StorageSettings};
+use super::{ListPage, ListRequest, OpenStore, PutCondition, StorageSettings};
 use crate::handle::Ask;
 use crate::host::{Serve, State, Work};
 use crate::ticket::Ticket;
@@ -38,11 +38,23 @@ pub(super) struct Put {
     pub(super) key: ObjectKey,
     pub(super) meta: ObjectMeta,
     pub(super) body: Body,
+    pub(super) condition: PutCondition,
 }
 
 pub(super) struct Delete {
     pub(super) store: StoreId,
     pub(super) key: ObjectKey,
+}
+
+pub(super) struct List {
+    pub(super) store: StoreId,
+    pub(super) request: ListRequest,
+}
+
+pub(super) struct Link {
+    pub(super) store: StoreId,
+    pub(super) key: ObjectKey,
+    pub(super) lasting: Duration,
 }
 
 impl Ask for Fetch {
@@ -59,6 +71,14 @@ impl Ask for Put {
 
 impl Ask for Delete {
     type Reply = ();
+}
+
+impl Ask for Link {
+    type Reply = Option<String>;
+}
+
+impl Ask for List {
+    type Reply = ListPage;
 }
 
 impl Storage {
@@ -125,11 +145,11 @@ impl Serve<Fetch> for Storage {
     fn serve(&mut self, ask: Fetch, ticket: &Ticket) -> Work<Fetched> {
         let client = self.client(&ask.store);
         let (deadline, incident, reading) = (ticket.deadline(), ticket.incident(), ticket.hold());
-        let patience = self.settings.reader_patience;
+        let StorageSettings { reader_patience: patience, reader_min_rate: min_rate, .. } = self.settings;
         Work::later(async move {
             let fetch = |store: Arc<dyn super::Store>| async move { store.fetch(&ask.key, ask.range).await };
             let fetched = client.call(deadline, &incident, fetch).await?;
-            Ok(Fetched { body: attended(fetched.body, patience, reading), ..fetched })
+            Ok(Fetched { body: attended(fetched.body, Diligence { patience, min_rate }, reading), ..fetched })
         })
     }
 }
@@ -150,7 +170,10 @@ impl Serve<Put> for Storage {
         let (client, deadline, incident) = (self.client(&ask.store), ticket.deadline(), ticket.incident());
         let streams = matches!(ask.body, Body::Stream(_));
         let write = async move {
-            client.call(deadline, &incident, |store| async move { store.put(&ask.key, ask.meta, ask.body).await }).await
+            let put = |store: Arc<dyn super::Store>| async move {
+                store.put(&ask.key, ask.meta, ask.body, &ask.condition).await
+            };
+            client.call(deadline, &incident, put).await
         };
         if streams { Work::later(write) } else { Work::kept(write) }
     }
@@ -161,6 +184,24 @@ impl Serve<Delete> for Storage {
         let (client, deadline, incident) = (self.client(&ask.store), ticket.deadline(), ticket.incident());
         Work::kept(async move {
             client.call(deadline, &incident, |store| async move { store.delete(&ask.key).await }).await
+        })
+    }
+}
+
+impl Serve<List> for Storage {
+    fn serve(&mut self, ask: List, ticket: &Ticket) -> Work<ListPage> {
+        let (client, deadline, incident) = (self.client(&ask.store), ticket.deadline(), ticket.incident());
+        Work::later(async move {
+            client.call(deadline, &incident, |store| async move { store.list(&ask.request).await }).await
+        })
+    }
+}
+
+impl Serve<Link> for Storage {
+    fn serve(&mut self, ask: Link, ticket: &Ticket) -> Work<Option<String>> {
+        let (client, deadline, incident) = (self.client(&ask.store), ticket.deadline(), ticket.incident());
+        Work::later(async move {
+            client.call(deadline, &incident, |store| async move { store.link(&ask.key, ask.lasting).await }).await
         })
     }
 }

@@ -1,10 +1,11 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::actor::{Delete, Fetch, Put, Stat, Storage};
+use super::actor::{Delete, Fetch, Link, List, Put, Stat, Storage};
 use super::roster::Roster;
-use super::{OpenStore, Reachability, StorageSettings};
+use super::{ListPage, ListRequest, OpenStore, PutCondition, Reachability, StorageSettings};
 use crate::fault::{Fault, FaultKind};
 use crate::gate::{Gate, Permit};
 use crate::handle::Door;
@@ -43,7 +44,7 @@ pub struct Loaded {
 impl StorageHandle {
     /// Reads an object or one range of it for a client, in one round trip. It counts as under way until the body has been
     /// read to its end or dropped; the deadline covers it up to the body. A reader that pauses for too long between two
-    /// chunks loses the body and hears `TimedOut`.
+    /// chunks, or takes too few bytes a second, loses the body and hears `TimedOut`.
     ///
     /// # Errors
     /// As [`Store::fetch`](super::Store::fetch) and [`Door::ask`]; `Upstream` at once, with the time to wait, while
@@ -92,8 +93,8 @@ impl StorageHandle {
         self.door.ask(&self.gates.reads, stat, deadline).await
     }
 
-    /// Writes an object for a user, whole or not at all, and tells what was written. A body that is all here is written
-    /// even if the requester leaves; one that streams is dropped with it.
+    /// Writes an object for a user, whole or not at all, if `condition` holds, and tells what was written. A body that is
+    /// all here is written even if the requester leaves; one that streams is dropped with it.
     ///
     /// # Errors
     /// As [`Store::put`](super::Store::put) and [`Door::ask`].
@@ -103,9 +104,10 @@ impl StorageHandle {
         key: &ObjectKey,
         meta: ObjectMeta,
         body: Body,
+        condition: PutCondition,
         deadline: Deadline,
     ) -> Result<ObjectMeta, Fault> {
-        let put = Put { store: store.clone(), key: key.clone(), meta, body };
+        let put = Put { store: store.clone(), key: key.clone(), meta, body, condition };
         self.door.ask(&self.gates.writes, put, deadline).await
     }
 
@@ -121,7 +123,7 @@ impl StorageHandle {
         body: Bytes,
         deadline: Deadline,
     ) -> Result<ObjectMeta, Fault> {
-        let put = Put { store, key, meta, body: Body::Bytes(body) };
+        let put = Put { store, key, meta, body: Body::Bytes(body), condition: PutCondition::None };
         self.door.ask(&self.gates.write_backs, put, deadline).await
     }
 
@@ -132,6 +134,30 @@ impl StorageHandle {
     pub async fn delete(&self, store: &StoreId, key: &ObjectKey, deadline: Deadline) -> Result<(), Fault> {
         let delete = Delete { store: store.clone(), key: key.clone() };
         self.door.ask(&self.gates.writes, delete, deadline).await
+    }
+
+    /// Lists one page of a store's entries, in order.
+    ///
+    /// # Errors
+    /// As [`Store::list`](super::Store::list) and [`Door::ask`].
+    pub async fn list(&self, store: &StoreId, request: ListRequest, deadline: Deadline) -> Result<ListPage, Fault> {
+        let list = List { store: store.clone(), request };
+        self.door.ask(&self.gates.reads, list, deadline).await
+    }
+
+    /// A URL at which whoever has it may read an object from the store itself, where the store gives one.
+    ///
+    /// # Errors
+    /// As [`Store::link`](super::Store::link) and [`Door::ask`].
+    pub async fn link(
+        &self,
+        store: &StoreId,
+        key: &ObjectKey,
+        lasting: Duration,
+        deadline: Deadline,
+    ) -> Result<Option<String>, Fault> {
+        let link = Link { store: store.clone(), key: key.clone(), lasting };
+        self.door.ask(&self.gates.reads, link, deadline).await
     }
 
     /// Which of the stores in use answer, as far as the last calls and health checks tell. Costs no message.
