@@ -20,7 +20,7 @@ use crate::http::purge::Purges;
 use crate::http::stats::Traffic;
 use crate::http::{Cors, CorsSettings, Edge, EdgeSettings};
 use crate::pipeline::{Overlays, Pipeline, PipelineSettings, Placeholder};
-use crate::process::Runtimes;
+use crate::process::{self, Runtimes};
 use crate::respond::{DefaultHeaders, HeaderRule, HeaderRules};
 use crate::{respond, sample};
 
@@ -207,13 +207,14 @@ fn blocking_threads(config: &Config) -> usize {
 }
 
 /// All actors share one thread: their handlers take microseconds. Renders and file operations run on its blocking pool,
-/// whose threads are made when they are needed and end after a while.
+/// whose threads are made when they are needed and end after a while. Those yield to the threads that speak HTTP.
 fn actors_arbiter(blocking_threads: usize) -> Arbiter {
     Arbiter::with_tokio_rt(move || {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(blocking_threads)
             .thread_keep_alive(std::time::Duration::from_secs(10))
+            .on_thread_start(process::yield_to_others)
             .build()
             .expect("a runtime needs only a poll descriptor and a timer")
     })
