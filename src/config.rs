@@ -11,9 +11,11 @@ mod problems;
 mod read_buckets;
 mod read_presets;
 mod read_redis;
+mod read_s3_api;
 mod read_server;
 mod reader;
 mod redis;
+mod s3_api;
 mod sections;
 mod server;
 mod storage;
@@ -31,6 +33,7 @@ pub use bucket::{AccessKey, BucketConfig};
 pub use load::{DEFAULT_CONFIG, environment, load, parse};
 pub use problems::{Problem, Problems};
 pub use redis::{RedisConfig, RedisCredentials, RedisEndpoint, RedisTopology};
+pub use s3_api::S3ApiConfig;
 pub use server::{
     CacheConfig, CacheKind, CorsConfig, HeaderRule, Listener, LockKind, LogFormat, Placeholder, ServerConfig,
     WatermarkConfig,
@@ -56,6 +59,8 @@ pub struct Config {
     pub watermarks: WatermarkConfig,
     /// The bounds of the actors.
     pub actors: ActorsConfig,
+    /// Mortar as an S3 server.
+    pub s3_api: S3ApiConfig,
     /// How failed actors are rebuilt.
     pub supervision: SupervisionConfig,
     /// Credentials, headers and storages of each bucket, by name.

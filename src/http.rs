@@ -11,6 +11,7 @@ mod panic_fence;
 pub mod pictures;
 mod request_id;
 pub mod stats;
+pub mod traffic;
 
 pub use cors::{Cors, CorsSettings};
 pub use edge::{Edge, EdgeSettings};
