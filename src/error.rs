@@ -41,6 +41,7 @@ pub fn status_and_code(kind: FaultKind) -> (StatusCode, &'static str) {
         FaultKind::NotFound => (StatusCode::NOT_FOUND, "not_found"),
         FaultKind::Invalid => (StatusCode::BAD_REQUEST, "invalid_request"),
         FaultKind::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+        FaultKind::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
         FaultKind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
         FaultKind::Unprocessable => (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable_image"),
         FaultKind::RangeNotSatisfiable { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable"),
@@ -212,10 +213,11 @@ mod tests {
     use crate::respond::DefaultHeaders;
     use crate::telemetry::captured::log_of;
 
-    const ALL: [(FaultKind, u16, &str); 14] = [
+    const ALL: [(FaultKind, u16, &str); 15] = [
         (FaultKind::NotFound, 404, "not_found"),
         (FaultKind::Invalid, 400, "invalid_request"),
         (FaultKind::Forbidden, 403, "forbidden"),
+        (FaultKind::PreconditionFailed, 412, "precondition_failed"),
         (FaultKind::TooLarge, 413, "too_large"),
         (FaultKind::Unprocessable, 422, "unprocessable_image"),
         (FaultKind::RangeNotSatisfiable { total: 9 }, 416, "range_not_satisfiable"),

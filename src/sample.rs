@@ -1,7 +1,7 @@
 //! The built-in sample picture, so that the first URL a new user opens shows something.
 
 use bytes::Bytes;
-use mortar_actors::storage::StorageHandle;
+use mortar_actors::storage::{PutCondition, StorageHandle};
 use mortar_actors::{Body, Deadline, Fault, ObjectKey, ObjectMeta, StoreId};
 
 /// A lake at sunset, drawn for this project: 1920 x 1280 pixels, JPEG.
@@ -29,5 +29,5 @@ pub async fn provide(storage: &StorageHandle, store: &StoreId, deadline: Deadlin
         ..ObjectMeta::default()
     };
     let body = Body::Bytes(Bytes::from_static(PICTURE));
-    storage.put(store, &key, meta, body, deadline).await.map(drop)
+    storage.put(store, &key, meta, body, PutCondition::None, deadline).await.map(drop)
 }

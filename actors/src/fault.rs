@@ -16,6 +16,8 @@ pub enum FaultKind {
     Invalid,
     /// The request is understood and refused: an address or host that may not be reached.
     Forbidden,
+    /// What is there is not what the request expects: a conditional write was not made.
+    PreconditionFailed,
     /// Something is larger than its configured limit.
     TooLarge,
     /// The source cannot be decoded: corrupt, truncated, or not a picture.
@@ -72,6 +74,7 @@ impl FaultKind {
             Self::NotFound
             | Self::Invalid
             | Self::Forbidden
+            | Self::PreconditionFailed
             | Self::TooLarge
             | Self::Unprocessable
             | Self::RangeNotSatisfiable { .. }

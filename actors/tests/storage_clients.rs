@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use futures::{TryStreamExt, stream};
 use mortar_actors::fakes::{Crash, FakeStores, Script, assert_clean, eventually};
-use mortar_actors::storage::{StorageHandle, StorageSettings, StorageStats};
+use mortar_actors::storage::{ListRequest, PutCondition, StorageHandle, StorageSettings, StorageStats};
 use mortar_actors::{
     Body, BreakerSettings, ByteStream, Deadline, Detail, Fault, FaultKind, Fetched, ObjectKey, ObjectMeta, StoreId,
     Tree,
@@ -296,8 +296,15 @@ async fn objects_are_written_told_of_and_removed() {
     let scene = Scene::plain().await;
     let (store, key) = (StoreId::new("a"), ObjectKey::new("dog.jpg"));
     let body = Body::Bytes(Bytes::from_static(b"dog"));
-    scene.storage.put(&store, &key, ObjectMeta::default(), body, in_ten_seconds()).await.unwrap();
+    scene.storage.put(&store, &key, ObjectMeta::default(), body, PutCondition::None, in_ten_seconds()).await.unwrap();
     assert_eq!(scene.storage.stat(&store, &key, in_ten_seconds()).await.unwrap().length, Some(3));
+    let request = ListRequest { prefix: "dog".to_owned(), max_keys: 10, ..ListRequest::default() };
+    let page = scene.storage.list(&store, request, in_ten_seconds()).await.unwrap();
+    assert_eq!(page.objects.iter().map(|listed| &listed.key).collect::<Vec<_>>(), [&key]);
+    let again = Body::Bytes(Bytes::from_static(b"wolf"));
+    let put =
+        scene.storage.put(&store, &key, ObjectMeta::default(), again, PutCondition::IfAbsent, in_ten_seconds()).await;
+    assert_eq!(put.unwrap_err().kind(), FaultKind::PreconditionFailed);
     scene.storage.delete(&store, &key, in_ten_seconds()).await.unwrap();
     assert!(scene.storage.stat(&store, &key, in_ten_seconds()).await.unwrap_err().is_not_found());
     scene.end().await;
@@ -311,14 +318,15 @@ async fn a_write_that_is_all_here_is_finished_and_one_that_streams_is_dropped_wi
     let endless = futures::StreamExt::chain(chunks, stream::pending());
     {
         let body = Body::Stream(ByteStream::new(None, endless));
-        let put = scene.storage.put(&store, &streamed, ObjectMeta::default(), body, in_ten_seconds());
+        let put =
+            scene.storage.put(&store, &streamed, ObjectMeta::default(), body, PutCondition::None, in_ten_seconds());
         futures::pin_mut!(put);
         assert!(futures::poll!(&mut put).is_pending());
         eventually("it is being written", || scene.stores.calls.get() == 1).await;
     }
     {
         let body = Body::Bytes(Bytes::from_static(b"all of it"));
-        let put = scene.storage.put(&store, &whole, ObjectMeta::default(), body, in_ten_seconds());
+        let put = scene.storage.put(&store, &whole, ObjectMeta::default(), body, PutCondition::None, in_ten_seconds());
         futures::pin_mut!(put);
         assert!(futures::poll!(&mut put).is_pending());
         let running = || scene.tree.stats().child("storage").unwrap().counts;

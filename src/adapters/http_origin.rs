@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use hyper::Method;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
-use mortar_actors::storage::Store;
+use mortar_actors::storage::{ListPage, ListRequest, PutCondition, Store};
 use mortar_actors::{Body, ByteRange, Fault, FaultKind, Fetched, ObjectKey, ObjectMeta};
 use url::Url;
 
@@ -64,12 +64,22 @@ impl Store for HttpOrigin {
         self.client.stat(ask, self.max_body_bytes).await
     }
 
-    async fn put(&self, _key: &ObjectKey, _meta: ObjectMeta, _body: Body) -> Result<ObjectMeta, Fault> {
+    async fn put(
+        &self,
+        _key: &ObjectKey,
+        _meta: ObjectMeta,
+        _body: Body,
+        _condition: &PutCondition,
+    ) -> Result<ObjectMeta, Fault> {
         Err(read_only())
     }
 
     async fn delete(&self, _key: &ObjectKey) -> Result<(), Fault> {
         Err(read_only())
+    }
+
+    async fn list(&self, _request: &ListRequest) -> Result<ListPage, Fault> {
+        Err(Fault::new(FaultKind::Unsupported, "an HTTP origin cannot tell what it holds"))
     }
 
     /// Well is an origin that answers at all: what it says of its own root does not matter.

@@ -5,8 +5,10 @@ mod container;
 mod draft;
 mod faults;
 mod key_path;
+mod listing;
 mod object;
 mod sidecar;
+mod turns;
 
 use std::path::PathBuf;
 
@@ -14,7 +16,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
-use mortar_actors::storage::Store;
+use mortar_actors::storage::{ListPage, ListRequest, PutCondition, Store};
 use mortar_actors::{Body, ByteRange, Fault, FaultKind, Fetched, ObjectKey, ObjectMeta};
 
 use self::blocking::blocking;
@@ -22,6 +24,7 @@ use self::container::Container;
 use self::draft::Draft;
 use self::key_path::key_path;
 use self::object::Object;
+use self::turns::changing;
 use super::measured::measured;
 
 /// Bytes gathered before a write goes to the disk: few trips to the blocking pool, and a bound for what a slow upload
@@ -79,7 +82,13 @@ impl Store for LocalStore {
         blocking(move || Ok(Object::open(&container.existing()?, &path, layout)?.into_meta())).await
     }
 
-    async fn put(&self, key: &ObjectKey, meta: ObjectMeta, body: Body) -> Result<ObjectMeta, Fault> {
+    async fn put(
+        &self,
+        key: &ObjectKey,
+        meta: ObjectMeta,
+        body: Body,
+        condition: &PutCondition,
+    ) -> Result<ObjectMeta, Fault> {
         let path = key_path(key).ok_or_else(faults::unnameable)?;
         let mut chunks = measured(body, meta.length);
         let (container, layout) = (self.container.clone(), self.layout);
@@ -91,7 +100,8 @@ impl Store for LocalStore {
             }
             draft = blocking(move || draft.append(&batch)).await?;
         }
-        blocking(move || draft.publish(&path)).await
+        let condition = condition.clone();
+        blocking(move || draft.publish(&path, &condition)).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), Fault> {
@@ -99,11 +109,26 @@ impl Store for LocalStore {
             return Ok(());
         };
         let container = self.container.clone();
-        let removed = blocking(move || container.existing()?.remove_file(&path).map_err(faults::reading)).await;
+        let removed = blocking(move || {
+            let directory = container.existing()?;
+            let _turn = changing(&directory)?;
+            directory.remove_file(&path).map_err(faults::reading)
+        })
+        .await;
         match removed {
             Err(fault) if fault.is_not_found() => Ok(()),
             removed => removed,
         }
+    }
+
+    async fn list(&self, request: &ListRequest) -> Result<ListPage, Fault> {
+        let (container, layout, request) = (self.container.clone(), self.layout, request.clone());
+        blocking(move || match container.existing() {
+            Ok(directory) => listing::page(&directory, layout, &request),
+            Err(fault) if fault.is_not_found() => Ok(ListPage::default()),
+            Err(fault) => Err(fault),
+        })
+        .await
     }
 
     async fn check(&self) -> Result<(), Fault> {

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use futures::TryStreamExt;
-use mortar_actors::storage::Store;
+use mortar_actors::storage::{ListPage, ListRequest, PutCondition, Store};
 use mortar_actors::{Body, ByteRange, Fault, FaultKind, Fetched, ObjectKey, ObjectMeta};
 
 use super::measured::measured;
@@ -21,7 +21,13 @@ impl Store for NoopStore {
         Err(nothing())
     }
 
-    async fn put(&self, _key: &ObjectKey, meta: ObjectMeta, body: Body) -> Result<ObjectMeta, Fault> {
+    async fn put(
+        &self,
+        _key: &ObjectKey,
+        meta: ObjectMeta,
+        body: Body,
+        _condition: &PutCondition,
+    ) -> Result<ObjectMeta, Fault> {
         let read = measured(body, meta.length)
             .try_fold(0, |length, chunk| async move { Ok(length + chunk.len() as u64) })
             .await?;
@@ -30,6 +36,10 @@ impl Store for NoopStore {
 
     async fn delete(&self, _key: &ObjectKey) -> Result<(), Fault> {
         Ok(())
+    }
+
+    async fn list(&self, _request: &ListRequest) -> Result<ListPage, Fault> {
+        Err(Fault::new(FaultKind::Unsupported, "this store holds nothing that could be listed"))
     }
 
     async fn check(&self) -> Result<(), Fault> {

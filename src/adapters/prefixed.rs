@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mortar_actors::storage::Store;
+use mortar_actors::storage::{ListPage, ListRequest, Listed, PutCondition, Store};
 use mortar_actors::{Body, ByteRange, Fault, Fetched, ObjectKey, ObjectMeta};
 
 /// Puts a fixed path before every key and leaves the rest to the store inside.
@@ -37,12 +37,35 @@ impl Store for PrefixedStore {
         self.inner.stat(&self.inside(key)).await
     }
 
-    async fn put(&self, key: &ObjectKey, meta: ObjectMeta, body: Body) -> Result<ObjectMeta, Fault> {
-        self.inner.put(&self.inside(key), meta, body).await
+    async fn put(
+        &self,
+        key: &ObjectKey,
+        meta: ObjectMeta,
+        body: Body,
+        condition: &PutCondition,
+    ) -> Result<ObjectMeta, Fault> {
+        self.inner.put(&self.inside(key), meta, body, condition).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), Fault> {
         self.inner.delete(&self.inside(key)).await
+    }
+
+    async fn list(&self, request: &ListRequest) -> Result<ListPage, Fault> {
+        let inside = |text: &str| format!("{}/{text}", self.prefix);
+        let asked = ListRequest {
+            prefix: inside(&request.prefix),
+            start_after: request.start_after.as_deref().map(inside),
+            ..request.clone()
+        };
+        let page = self.inner.list(&asked).await?;
+        let outside = |text: &str| text.get(self.prefix.len() + 1..).unwrap_or_default().to_owned();
+        let strip = |listed: Listed| Listed { key: ObjectKey::new(outside(listed.key.as_str())), ..listed };
+        Ok(ListPage {
+            objects: page.objects.into_iter().map(strip).collect(),
+            prefixes: page.prefixes.iter().map(|prefix| outside(prefix)).collect(),
+            next: page.next.as_deref().map(outside),
+        })
     }
 
     async fn check(&self) -> Result<(), Fault> {

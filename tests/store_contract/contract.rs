@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use mortar_actors::storage::Store;
-use mortar_actors::{Body, ByteRange, ByteStream, Fault, FaultKind, ObjectKey, ObjectMeta};
+use mortar_actors::storage::{ListRequest, PutCondition, Store};
+use mortar_actors::{Body, ByteRange, ByteStream, EntityTag, Fault, FaultKind, ObjectKey, ObjectMeta};
 
 /// Names that an object of any store can have.
 pub(crate) fn odd_keys() -> Vec<String> {
@@ -52,7 +52,7 @@ pub(crate) async fn put_with(
     meta: ObjectMeta,
     body: impl Into<Body>,
 ) -> Result<ObjectMeta, FaultKind> {
-    store.put(&ObjectKey::new(key), meta, body.into()).await.map_err(|fault| fault.kind())
+    store.put(&ObjectKey::new(key), meta, body.into(), &PutCondition::None).await.map_err(|fault| fault.kind())
 }
 
 pub(crate) async fn get(store: &dyn Store, key: &str) -> Result<Bytes, FaultKind> {
@@ -165,4 +165,80 @@ pub(crate) async fn overwriting_is_atomic(store: &dyn Store) {
     assert_eq!(get(store, "object").await.unwrap(), new);
     assert_eq!(put(store, "new", broken(&old)).await, Err(FaultKind::Upstream));
     assert_eq!(get(store, "new").await, Err(FaultKind::NotFound));
+}
+
+/// Of conditional writes the one whose condition holds is made, and of several at once exactly one.
+pub(crate) async fn conditions_hold(store: &dyn Store) {
+    let key = ObjectKey::new("conditional");
+    let put_if = async |body: Bytes, condition: &PutCondition| {
+        let written = store.put(&key, ObjectMeta::default(), Body::Bytes(body), condition).await;
+        written.map_err(|fault| fault.kind())
+    };
+    let other = PutCondition::IfMatch(EntityTag::new("0123456789abcdef0123456789abcdef"));
+    assert_eq!(put_if(content(9), &other).await, Err(FaultKind::NotFound));
+    let first = put_if(content(10), &PutCondition::IfAbsent).await.unwrap();
+    assert_eq!(put_if(content(11), &PutCondition::IfAbsent).await, Err(FaultKind::PreconditionFailed));
+    assert_eq!(put_if(content(12), &other).await, Err(FaultKind::PreconditionFailed));
+    assert_eq!(get(store, "conditional").await.unwrap(), content(10));
+    let same = PutCondition::IfMatch(first.etag.unwrap());
+    let rivals = futures::future::join_all((20..28).map(|size| put_if(content(size), &same))).await;
+    assert_eq!(rivals.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{rivals:?}");
+    assert!(get(store, "conditional").await.unwrap().len() >= 20);
+
+    let new = ObjectKey::new("contested");
+    let body = |size| Body::Bytes(content(size));
+    let rivals = (1..9).map(|size| store.put(&new, ObjectMeta::default(), body(size), &PutCondition::IfAbsent));
+    let rivals = futures::future::join_all(rivals).await;
+    let won: Vec<_> = rivals.iter().filter_map(|outcome| outcome.as_ref().ok()).collect();
+    let [won] = won.as_slice() else { panic!("{rivals:?}") };
+    assert_eq!(store.stat(&new).await.unwrap().length, won.length);
+}
+
+/// Pages of every size tell every entry once and in order.
+pub(crate) async fn listings_are_whole_and_ordered(store: &dyn Store) {
+    let keys = ["l/a-1", "l/a/1", "l/a/2/x", "l/a0", "l/b c+d%20.jpg", "l/z", "l/ü/é/1", "l/ü/é/2"];
+    put(store, "k", content(1)).await.unwrap();
+    put(store, "m/n", content(1)).await.unwrap();
+    for (size, key) in keys.iter().rev().enumerate() {
+        put(store, key, content(size)).await.unwrap();
+    }
+    for size in [1, 2, 3, 5, 8, 1000] {
+        assert_eq!(entries(store, "l/", None, size).await, keys, "{size}");
+        let rolled_up = ["l/a-1", "l/a/*", "l/a0", "l/b c+d%20.jpg", "l/z", "l/ü/*"];
+        assert_eq!(entries(store, "l/", Some("/"), size).await, rolled_up, "{size}");
+        assert_eq!(entries(store, "", Some("/"), size).await, ["k", "l/*", "m/*"], "{size}");
+        assert_eq!(entries(store, "l/a", None, size).await, &keys[..4], "{size}");
+        assert_eq!(entries(store, "l/ü/é/", Some("/"), size).await, &keys[6..], "{size}");
+        assert!(entries(store, "l/none", Some("/"), size).await.is_empty());
+    }
+    let request = ListRequest { prefix: "l/a/".to_owned(), max_keys: 2, ..ListRequest::default() };
+    let page = store.list(&request).await.unwrap();
+    assert_eq!(page.next, None, "it holds all there is");
+    for listed in page.objects {
+        let stat = store.stat(&listed.key).await.unwrap();
+        assert_eq!((listed.meta.length, listed.meta.etag), (stat.length, stat.etag), "{}", listed.key);
+        assert_eq!(listed.meta.last_modified, stat.last_modified);
+    }
+    let request = ListRequest { start_after: Some("l/a/2".to_owned()), max_keys: 1, ..ListRequest::default() };
+    assert_eq!(store.list(&request).await.unwrap().objects[0].key.as_str(), "l/a/2/x");
+}
+
+/// All entries, gathered page by page; common prefixes are marked.
+async fn entries(store: &dyn Store, prefix: &str, delimiter: Option<&str>, max_keys: usize) -> Vec<String> {
+    let delimiter = delimiter.map(str::to_owned);
+    let mut request = ListRequest { prefix: prefix.to_owned(), delimiter, start_after: None, max_keys };
+    let mut entries = Vec::new();
+    loop {
+        let page = store.list(&request).await.unwrap();
+        let mut told: Vec<_> = page.objects.iter().map(|listed| listed.key.to_string()).collect();
+        assert!(told.is_sorted() && page.prefixes.is_sorted());
+        told.extend(page.prefixes.iter().map(|prefix| format!("{prefix}*")));
+        told.sort();
+        assert!(told.len() <= max_keys, "{} entries instead of {max_keys}", told.len());
+        entries.extend(told);
+        match page.next {
+            Some(next) => request.start_after = Some(next),
+            None => return entries,
+        }
+    }
 }

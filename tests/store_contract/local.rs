@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use mortar::adapters::{Layout, LocalStore, PrefixedStore};
-use mortar_actors::storage::Store;
+use mortar_actors::storage::{ListPage, ListRequest, Store};
 use mortar_actors::{EntityTag, FaultKind, ObjectKey, ObjectMeta};
 use tempfile::TempDir;
 
@@ -28,11 +28,69 @@ async fn directories_keep_the_contract() {
         contract::stat_tells_what_fetch_does(&store).await;
         contract::absence(&store).await;
         contract::overwriting_is_atomic(&store).await;
+        contract::conditions_hold(&store).await;
         put(&store, "ranges/small", content(10)).await.unwrap();
         contract::ranges(&store, "ranges/small", &content(10)).await;
         put(&store, "ranges/large", content(700_000)).await.unwrap();
         contract::ranges(&store, "ranges/large", &content(700_000)).await;
         store.check().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn directories_are_listed_page_by_page() {
+    for layout in LAYOUTS {
+        let root = TempDir::new().unwrap();
+        contract::listings_are_whole_and_ordered(&open(root.path(), layout).await).await;
+    }
+}
+
+#[tokio::test]
+async fn a_directory_larger_than_a_page_is_listed_whole() {
+    let root = TempDir::new().unwrap();
+    let store = open(root.path(), Layout::Plain).await;
+    let container = root.path().join("photos");
+    for i in 0..2_000 {
+        let directory = container.join(format!("many/{:02}", i % 50));
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join(format!("{i:04}")), "x").unwrap();
+        fs::write(container.join(format!("many/flat-{i:04}")), "x").unwrap();
+        fs::create_dir_all(container.join(format!("many/empty-{i:04}"))).unwrap();
+    }
+    let mut request = ListRequest { prefix: "many/".to_owned(), max_keys: 70, ..ListRequest::default() };
+    let mut told = Vec::new();
+    loop {
+        let page = store.list(&request).await.unwrap();
+        told.extend(page.objects.into_iter().map(|listed| listed.key.to_string()));
+        let Some(next) = page.next else { break };
+        request.start_after = Some(next);
+    }
+    assert!(told.is_sorted());
+    told.dedup();
+    assert_eq!(told.len(), 4_000);
+}
+
+#[tokio::test]
+async fn a_listing_shows_what_can_be_fetched_and_nothing_else() {
+    let root = TempDir::new().unwrap();
+    let store = open(root.path(), Layout::Plain).await;
+    put(&store, "dir/a", content(1)).await.unwrap();
+    let container = root.path().join("photos");
+    fs::write(root.path().join("secret"), "secret").unwrap();
+    fs::write(container.join(".mortar-drafts/x"), "x").unwrap();
+    fs::create_dir_all(container.join("empty/within")).unwrap();
+    symlink("dir/a", container.join("within")).unwrap();
+    symlink("../secret", container.join("upwards")).unwrap();
+    symlink("loop", container.join("loop")).unwrap();
+    symlink(".", container.join("dir/circle")).unwrap();
+    let request = ListRequest { max_keys: 100, ..ListRequest::default() };
+    let page = store.list(&request).await.unwrap();
+    assert_eq!(page.objects.iter().map(|listed| listed.key.as_str()).collect::<Vec<_>>(), ["dir/a", "within"]);
+    let request = ListRequest { delimiter: Some("/".to_owned()), ..request };
+    assert_eq!(store.list(&request).await.unwrap().prefixes, ["dir/"], "a directory without objects is none");
+    for prefix in ["../", "/", "dir/../", ".mortar-drafts/", "within/", "none/none"] {
+        let request = ListRequest { prefix: prefix.to_owned(), max_keys: 100, ..ListRequest::default() };
+        assert_eq!(store.list(&request).await.unwrap(), ListPage::default(), "{prefix}");
     }
 }
 
@@ -43,9 +101,12 @@ async fn a_prefixed_directory_keeps_the_contract_below_its_prefix() {
     contract::stat_tells_what_fetch_does(&*store).await;
     contract::absence(&*store).await;
     contract::overwriting_is_atomic(&*store).await;
+    contract::conditions_hold(&*store).await;
     store.check().await.unwrap();
     assert!(root.path().join("photos/derived/v1/object").is_file());
     fs::write(root.path().join("photos/outside"), "x").unwrap();
+    let listed = PrefixedStore::wrap("list", std::sync::Arc::new(open(root.path(), Layout::Sidecar).await));
+    contract::listings_are_whole_and_ordered(&*listed).await;
     for key in ["../../outside", "../outside", "../v1/object"] {
         assert_eq!(get(&*store, key).await, Err(FaultKind::NotFound), "{key}");
         assert_eq!(put(&*store, key, content(1)).await, Err(FaultKind::Invalid), "{key}");

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use mortar::adapters::Layout;
-use mortar_actors::storage::Store;
+use mortar_actors::storage::{PutCondition, Store};
 use mortar_actors::{Body, ByteStream, FaultKind, ObjectKey, ObjectMeta};
 use tempfile::TempDir;
 
@@ -59,7 +59,7 @@ async fn a_dropped_write_leaves_the_old_object_and_no_draft() {
         put(&store, "a", content(5)).await.unwrap();
         let key = ObjectKey::new("a");
         tokio::select! {
-            _ = store.put(&key, ObjectMeta::default(), stuck(&content(600_000))) => panic!("the body never ends"),
+            _ = store.put(&key, ObjectMeta::default(), stuck(&content(600_000)), &PutCondition::None) => panic!("the body never ends"),
             () = eventually(|| !drafts(root.path()).is_empty()) => {}
         }
         eventually(|| drafts(root.path()).is_empty() && open_files(root.path()) == 0).await;

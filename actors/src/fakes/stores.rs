@@ -7,7 +7,7 @@ use futures::{StreamExt, stream};
 
 use super::{Counted, Gauge, Script};
 use crate::fault::{Fault, FaultKind};
-use crate::storage::{OpenStore, Store};
+use crate::storage::{ListPage, ListRequest, OpenStore, PageDraft, Place, PutCondition, Store};
 use crate::vocab::{Body, ByteRange, ByteStream, Fetched, ObjectKey, ObjectMeta, StoreId};
 
 /// Any number of stores that share one set of objects, with a script for each object, store and opening.
@@ -127,10 +127,26 @@ impl Store for FakeClient {
         Ok(ObjectMeta { length: Some(length), ..ObjectMeta::default() })
     }
 
-    async fn put(&self, key: &ObjectKey, meta: ObjectMeta, body: Body) -> Result<ObjectMeta, Fault> {
+    /// Its objects have no validators, so none is ever matched.
+    async fn put(
+        &self,
+        key: &ObjectKey,
+        meta: ObjectMeta,
+        body: Body,
+        condition: &PutCondition,
+    ) -> Result<ObjectMeta, Fault> {
         self.play(key).await?;
         let bytes = body.collect(u64::MAX).await?;
-        self.all.objects.lock().expect("no test panics inside a fake").insert(key.clone(), vec![bytes]);
+        let mut objects = self.all.objects.lock().expect("no test panics inside a fake");
+        let holds = match condition {
+            PutCondition::None => true,
+            PutCondition::IfAbsent => !objects.contains_key(key),
+            PutCondition::IfMatch(_) => false,
+        };
+        if !holds {
+            return Err(Fault::new(FaultKind::PreconditionFailed, "the object is another"));
+        }
+        objects.insert(key.clone(), vec![bytes]);
         Ok(meta)
     }
 
@@ -138,6 +154,22 @@ impl Store for FakeClient {
         self.play(key).await?;
         self.all.objects.lock().expect("no test panics inside a fake").remove(key);
         Ok(())
+    }
+
+    async fn list(&self, request: &ListRequest) -> Result<ListPage, Fault> {
+        self.play(&ObjectKey::new("")).await?;
+        let objects = self.all.objects.lock().expect("no test panics inside a fake");
+        let mut keys: Vec<_> = objects.keys().collect();
+        keys.sort();
+        let mut draft = PageDraft::new(request);
+        for key in keys {
+            match draft.place(key.as_str()) {
+                Place::Object => draft.add(key.clone(), ObjectMeta::default()),
+                Place::Elsewhere => {}
+                Place::NextPage => break,
+            }
+        }
+        Ok(draft.finish())
     }
 
     async fn check(&self) -> Result<(), Fault> {

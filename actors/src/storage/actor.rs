@@ -8,7 +8,7 @@ use lru::LruCache;
 use super::attended::attended;
 use super::client::Client;
 use super::roster::Roster;
-use super::{OpenStore, StorageSettings};
+use super::{ListPage, ListRequest, OpenStore, PutCondition, StorageSettings};
 use crate::handle::Ask;
 use crate::host::{Serve, State, Work};
 use crate::ticket::Ticket;
@@ -38,11 +38,17 @@ pub(super) struct Put {
     pub(super) key: ObjectKey,
     pub(super) meta: ObjectMeta,
     pub(super) body: Body,
+    pub(super) condition: PutCondition,
 }
 
 pub(super) struct Delete {
     pub(super) store: StoreId,
     pub(super) key: ObjectKey,
+}
+
+pub(super) struct List {
+    pub(super) store: StoreId,
+    pub(super) request: ListRequest,
 }
 
 impl Ask for Fetch {
@@ -59,6 +65,10 @@ impl Ask for Put {
 
 impl Ask for Delete {
     type Reply = ();
+}
+
+impl Ask for List {
+    type Reply = ListPage;
 }
 
 impl Storage {
@@ -150,7 +160,10 @@ impl Serve<Put> for Storage {
         let (client, deadline, incident) = (self.client(&ask.store), ticket.deadline(), ticket.incident());
         let streams = matches!(ask.body, Body::Stream(_));
         let write = async move {
-            client.call(deadline, &incident, |store| async move { store.put(&ask.key, ask.meta, ask.body).await }).await
+            let put = |store: Arc<dyn super::Store>| async move {
+                store.put(&ask.key, ask.meta, ask.body, &ask.condition).await
+            };
+            client.call(deadline, &incident, put).await
         };
         if streams { Work::later(write) } else { Work::kept(write) }
     }
@@ -161,6 +174,15 @@ impl Serve<Delete> for Storage {
         let (client, deadline, incident) = (self.client(&ask.store), ticket.deadline(), ticket.incident());
         Work::kept(async move {
             client.call(deadline, &incident, |store| async move { store.delete(&ask.key).await }).await
+        })
+    }
+}
+
+impl Serve<List> for Storage {
+    fn serve(&mut self, ask: List, ticket: &Ticket) -> Work<ListPage> {
+        let (client, deadline, incident) = (self.client(&ask.store), ticket.deadline(), ticket.incident());
+        Work::later(async move {
+            client.call(deadline, &incident, |store| async move { store.list(&ask.request).await }).await
         })
     }
 }

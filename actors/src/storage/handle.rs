@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::actor::{Delete, Fetch, Put, Stat, Storage};
+use super::actor::{Delete, Fetch, List, Put, Stat, Storage};
 use super::roster::Roster;
-use super::{OpenStore, Reachability, StorageSettings};
+use super::{ListPage, ListRequest, OpenStore, PutCondition, Reachability, StorageSettings};
 use crate::fault::{Fault, FaultKind};
 use crate::gate::{Gate, Permit};
 use crate::handle::Door;
@@ -92,8 +92,8 @@ impl StorageHandle {
         self.door.ask(&self.gates.reads, stat, deadline).await
     }
 
-    /// Writes an object for a user, whole or not at all, and tells what was written. A body that is all here is written
-    /// even if the requester leaves; one that streams is dropped with it.
+    /// Writes an object for a user, whole or not at all, if `condition` holds, and tells what was written. A body that is
+    /// all here is written even if the requester leaves; one that streams is dropped with it.
     ///
     /// # Errors
     /// As [`Store::put`](super::Store::put) and [`Door::ask`].
@@ -103,9 +103,10 @@ impl StorageHandle {
         key: &ObjectKey,
         meta: ObjectMeta,
         body: Body,
+        condition: PutCondition,
         deadline: Deadline,
     ) -> Result<ObjectMeta, Fault> {
-        let put = Put { store: store.clone(), key: key.clone(), meta, body };
+        let put = Put { store: store.clone(), key: key.clone(), meta, body, condition };
         self.door.ask(&self.gates.writes, put, deadline).await
     }
 
@@ -121,7 +122,7 @@ impl StorageHandle {
         body: Bytes,
         deadline: Deadline,
     ) -> Result<ObjectMeta, Fault> {
-        let put = Put { store, key, meta, body: Body::Bytes(body) };
+        let put = Put { store, key, meta, body: Body::Bytes(body), condition: PutCondition::None };
         self.door.ask(&self.gates.write_backs, put, deadline).await
     }
 
@@ -132,6 +133,15 @@ impl StorageHandle {
     pub async fn delete(&self, store: &StoreId, key: &ObjectKey, deadline: Deadline) -> Result<(), Fault> {
         let delete = Delete { store: store.clone(), key: key.clone() };
         self.door.ask(&self.gates.writes, delete, deadline).await
+    }
+
+    /// Lists one page of a store's entries, in order.
+    ///
+    /// # Errors
+    /// As [`Store::list`](super::Store::list) and [`Door::ask`].
+    pub async fn list(&self, store: &StoreId, request: ListRequest, deadline: Deadline) -> Result<ListPage, Fault> {
+        let list = List { store: store.clone(), request };
+        self.door.ask(&self.gates.reads, list, deadline).await
     }
 
     /// Which of the stores in use answer, as far as the last calls and health checks tell. Costs no message.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::{ListPage, ListRequest, PutCondition};
 use crate::fault::Fault;
 use crate::vocab::{Body, ByteRange, Fetched, ObjectKey, ObjectMeta, StoreId};
 
@@ -26,17 +27,30 @@ pub trait Store: Send + Sync + 'static {
     /// As for [`Store::fetch`].
     async fn stat(&self, key: &ObjectKey) -> Result<ObjectMeta, Fault>;
 
-    /// Writes an object whole or not at all, and tells what was written.
+    /// Writes an object whole or not at all, if `condition` holds when it becomes visible, and tells what was written.
     ///
     /// # Errors
-    /// `Unsupported` by a store that only reads, `Invalid` for a key it cannot name, `Upstream`, `TimedOut`.
-    async fn put(&self, key: &ObjectKey, meta: ObjectMeta, body: Body) -> Result<ObjectMeta, Fault>;
+    /// `Unsupported` by a store that only reads, `Invalid` for a key it cannot name, `PreconditionFailed` when the
+    /// condition does not hold, `NotFound` when there is no object to match, `Upstream`, `TimedOut`.
+    async fn put(
+        &self,
+        key: &ObjectKey,
+        meta: ObjectMeta,
+        body: Body,
+        condition: &PutCondition,
+    ) -> Result<ObjectMeta, Fault>;
 
     /// Removes that one object. Removing what does not exist succeeds.
     ///
     /// # Errors
     /// `Unsupported`, `Upstream`, `TimedOut`.
     async fn delete(&self, key: &ObjectKey) -> Result<(), Fault>;
+
+    /// Lists one page of entries in the order of their bytes, in memory that the page bounds.
+    ///
+    /// # Errors
+    /// `Unsupported` by a store that cannot tell what it holds, `Upstream`, `TimedOut`.
+    async fn list(&self, request: &ListRequest) -> Result<ListPage, Fault>;
 
     /// Asks the store whether it is well, cheaply. A client that fails is evicted and built anew on the next ask.
     ///

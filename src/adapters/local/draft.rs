@@ -1,16 +1,18 @@
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use cap_std::fs::{Dir, OpenOptions};
+use mortar_actors::storage::PutCondition;
 use mortar_actors::{EntityTag, Fault, ObjectMeta};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::container::{make_durably, sync};
 use super::key_path::DRAFTS;
-use super::object::derived_meta;
+use super::object::{Object, derived_meta};
 use super::sidecar::Header;
+use super::turns::{changing, comparing};
 use super::{Layout, faults};
 
 /// An object while it is being written. It is invisible until [`Draft::publish`]; dropped before, it leaves nothing.
@@ -58,8 +60,9 @@ impl Draft {
         Ok(self)
     }
 
-    /// Makes the object visible as `path` in one step, replacing what was there, after all of it has reached the disk.
-    pub(super) fn publish(mut self, path: &Path) -> Result<ObjectMeta, Fault> {
+    /// Makes the object visible as `path` in one step, if `condition` holds, replacing what was there, after all of it has
+    /// reached the disk.
+    pub(super) fn publish(mut self, path: &Path, condition: &PutCondition) -> Result<ObjectMeta, Fault> {
         if let Some(hash) = self.hash.take() {
             self.meta.etag = Some(content_tag(hash.digest128()));
             self.file.seek(SeekFrom::Start(0)).map_err(faults::writing)?;
@@ -67,7 +70,7 @@ impl Draft {
         }
         self.file.sync_all().map_err(faults::writing)?;
         let derived = derived_meta(&self.file.metadata().map_err(faults::outage)?, self.length, path);
-        self.rename_to(path)?;
+        self.place_at(path, condition)?;
         Ok(match self.layout {
             Layout::Plain => derived,
             Layout::Sidecar => Header::of(&self.meta).over(derived),
@@ -87,14 +90,44 @@ impl Draft {
         self.file.write_all(&Header::of(&self.meta).encode()?).map_err(faults::writing)
     }
 
-    fn rename_to(&mut self, path: &Path) -> Result<(), Fault> {
+    fn place_at(&mut self, path: &Path, condition: &PutCondition) -> Result<(), Fault> {
         let parent = path.parent().unwrap_or(Path::new(""));
         if parent != Path::new("") {
             make_durably(&self.container, parent).map_err(faults::writing)?;
         }
+        match condition {
+            PutCondition::None => {
+                let _turn = changing(&self.container)?;
+                self.rename_to(path)?;
+            }
+            PutCondition::IfAbsent => self.link_to(path)?,
+            PutCondition::IfMatch(tag) => {
+                let _turn = comparing(&self.container)?;
+                let present = Object::open(&self.container, path, self.layout)?.into_meta();
+                if present.etag.as_ref() != Some(tag) {
+                    return Err(faults::unmet());
+                }
+                self.rename_to(path)?;
+            }
+        }
+        sync(&self.container, parent).map_err(faults::outage)
+    }
+}
+
+impl Draft {
+    fn rename_to(&mut self, path: &Path) -> Result<(), Fault> {
         self.container.rename(&self.name, &self.container, path).map_err(faults::writing)?;
         self.published = true;
-        sync(&self.container, parent).map_err(faults::outage)
+        Ok(())
+    }
+
+    /// Gives the file a second name where there is none yet; the first goes with the draft.
+    fn link_to(&self, path: &Path) -> Result<(), Fault> {
+        let linked = self.container.hard_link(&self.name, &self.container, path);
+        linked.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists if !self.container.is_dir(path) => faults::unmet().caused_by(error),
+            _ => faults::writing(error),
+        })
     }
 }
 

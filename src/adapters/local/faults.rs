@@ -14,12 +14,17 @@ pub(super) fn unnameable() -> Fault {
     Fault::new(FaultKind::Invalid, "this store cannot hold an object of that name")
 }
 
+/// What is there is not what a conditional write expects.
+pub(super) fn unmet() -> Fault {
+    Fault::new(FaultKind::PreconditionFailed, "the object is not the one that the request expects")
+}
+
 /// What a failed read means: an object is absent when no file can have its name, when the way to it leads through a
 /// file or out of the container. Everything else is an outage.
 pub(super) fn reading(error: Error) -> Fault {
     match error.kind() {
         ErrorKind::NotFound => absent(),
-        _ if cannot_be_there(&error) => absent().caused_by(error),
+        _ if is_absence(&error) => absent().caused_by(error),
         _ => outage(error),
     }
 }
@@ -41,9 +46,16 @@ pub(super) fn outage(error: Error) -> Fault {
     Fault::new(FaultKind::Upstream, "the store cannot be read or written").caused_by(error)
 }
 
+/// Whether a failed read says that nothing of that name is there.
+pub(super) fn is_absence(error: &Error) -> bool {
+    error.kind() == ErrorKind::NotFound || cannot_be_there(error)
+}
+
 fn cannot_be_there(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::NotADirectory | ErrorKind::IsADirectory | ErrorKind::InvalidFilename => true,
+        // Links that lead in a circle lead to nothing.
+        _ if error.raw_os_error() == Some(libc::ELOOP) => true,
         // The sandbox itself refuses a path that leads outside; a permission of the file system has an error number.
         ErrorKind::PermissionDenied => error.raw_os_error().is_none(),
         _ => false,
