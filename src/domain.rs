@@ -18,6 +18,11 @@ pub use query::parse_plan;
 pub use resolve::{Derived, Location, Resolved, resolve};
 pub use store_address::StoreAddress;
 
+/// Whether a key is one of this program's own records, which nobody may read, write or list.
+pub fn is_reserved(key: &str) -> bool {
+    key.trim_start_matches('/').split('/').next() == Some(".mortar")
+}
+
 fn invalid(message: impl Into<Cow<'static, str>>) -> Fault {
     Fault::new(FaultKind::Invalid, message)
 }

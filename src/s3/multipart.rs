@@ -9,11 +9,8 @@ mod ledger;
 mod listing;
 mod sweep;
 
-use std::sync::Arc;
-
-use bytes::Bytes;
 use mortar_actors::storage::PutCondition;
-use mortar_actors::{Body, ByteRange, ObjectMeta};
+use mortar_actors::{ByteRange, ObjectMeta};
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 

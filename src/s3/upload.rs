@@ -212,21 +212,19 @@ fn checked(
 ) -> impl futures::Stream<Item = Result<Bytes, Fault>> + Send {
     stream::unfold(Some((reading, proof, verdict)), |state| async move {
         let (mut reading, mut proof, verdict) = state?;
-        let content = match reading.content(&mut proof).await {
-            Ok(content) if proof.is_complete() => conclude(reading, proof).await.map(|checksum| (content, Some(checksum))),
-            content => content.map(|content| (content, None)),
+        let refusal = match reading.content(&mut proof).await {
+            Ok(content) if !proof.is_complete() => return Some((Ok(content), Some((reading, proof, verdict)))),
+            Ok(content) => match conclude(reading, proof).await {
+                Ok(checksum) => {
+                    verdict.tell(Ok(checksum));
+                    return Some((Ok(content), None));
+                }
+                Err(refusal) => refusal,
+            },
+            Err(refusal) => refusal,
         };
-        match content {
-            Ok((content, None)) => Some((Ok(content), Some((reading, proof, verdict)))),
-            Ok((content, Some(checksum))) => {
-                verdict.tell(Ok(checksum));
-                Some((Ok(content), None))
-            }
-            Err(refusal) => {
-                verdict.tell(Err(refusal));
-                Some((Err(refusal.to_fault()), None))
-            }
-        }
+        verdict.tell(Err(refusal));
+        Some((Err(refusal.to_fault()), None))
     })
 }
 

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
-use mortar_actors::storage::PutCondition;
 use mortar_actors::{Body, ByteStream, Deadline, EntityTag, Fault, FaultKind, ObjectMeta};
 use s3s::crypto::{Checksum as _, Md5};
 use s3s::dto::*;
@@ -46,7 +45,6 @@ impl Operations {
         let made = to_its_end(async move {
             let stored = pipeline.storage.put(&place.store, &place.key, meta, body, condition, deadline).await;
             let stored = stored.map_err(|fault| error_of(&fault))?;
-            pipeline.invalidate(&bucket, &place.key).await;
             if let Err(error) = ledger.end(&id).await {
                 tracing::warn!(%error, "parts of a completed upload are left to be swept");
             }

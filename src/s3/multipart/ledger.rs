@@ -107,8 +107,8 @@ impl Ledger {
         let body = serde_json::to_vec(entry).map_err(|cause| s3_error!(cause, InternalError))?;
         let meta = ObjectMeta { length: Some(body.len() as u64), ..ObjectMeta::default() };
         let body = Body::Bytes(body.into());
-        let put = self.storage.put(&self.store, &id.entry(), meta, body, PutCondition::None, self.soon());
-        put.await.map(drop).map_err(|fault| error_of(&fault))
+        let written = self.storage.put(&self.store, &id.entry(), meta, body, PutCondition::None, self.soon()).await;
+        written.map(drop).map_err(|fault| error_of(&fault))
     }
 
     /// What an open upload of this object was begun with.
