@@ -9,6 +9,7 @@ mod open;
 mod prefixed;
 pub mod raster;
 mod redis;
+mod s3;
 
 pub use http_client::GuardedClient;
 pub use http_origin::HttpOrigin;
@@ -17,5 +18,6 @@ pub use noop::NoopStore;
 pub use open::Stores;
 pub use prefixed::PrefixedStore;
 pub use redis::{
-    AnnouncementStats, Announcements, RedisCache, RedisCacheSettings, RedisLease, RedisServer, RedisStats,
+    AnnouncementStats, Announcements, RedisCache, RedisCacheSettings, RedisEpochs, RedisLease, RedisServer, RedisStats,
 };
+pub use s3::S3Store;

@@ -16,6 +16,7 @@ use crate::adapters::{GuardedClient, Stores};
 use crate::config::{self, Config};
 use crate::http::internal::Vitals;
 use crate::http::pictures::Pictures;
+use crate::http::purge::Purges;
 use crate::http::stats::Traffic;
 use crate::http::{Cors, CorsSettings, Edge, EdgeSettings};
 use crate::pipeline::{Overlays, Pipeline, PipelineSettings, Placeholder};
@@ -36,6 +37,8 @@ pub struct App {
     pub edge: Edge,
     /// What the internal listener reads.
     pub vitals: Vitals,
+    /// What the internal listener removes results by.
+    pub purges: Purges,
     /// The runtimes whose tasks are counted; each worker enrols its own.
     pub runtimes: Runtimes,
     tree: Arc<Tree>,
@@ -104,20 +107,23 @@ impl App {
         let enrolled = runtimes.clone();
         arbiter.spawn_fn(move || enrolled.enrol_current());
 
-        let mut tree = Tree::builder(arbiter.handle()).supervision(settings::supervision(config));
+        let tree = Tree::builder(arbiter.handle()).supervision(settings::supervision(config));
+        let mut tree = tree.epochs(instances.epochs().clone());
         let pipeline = pipeline(config, numbers, &mut tree, stores, client, placeholder, &instances);
         let tree = Arc::new(tree.start().await?);
         let vitals = Vitals::new(Arc::clone(&tree), pipeline.storage.clone(), instances, traffic, runtimes.clone());
+        let pipeline = Arc::new(pipeline);
+        let purges = Purges::new(Arc::clone(&pipeline));
         let pictures = Pictures {
             routes: Arc::clone(&config.routes),
-            pipeline: Arc::new(pipeline),
+            pipeline,
             bucket_headers,
             request_timeout: config.server.request_timeout,
             debug_header: config.server.debug_header,
         };
         let pictures = Arc::new(pictures);
         let s3 = Arc::new(S3Api::new(config, Arc::clone(&pictures)));
-        let app = Self { pictures, s3, edge, vitals, runtimes, tree, arbiter };
+        let app = Self { pictures, s3, edge, vitals, purges, runtimes, tree, arbiter };
         app.provide_sample(config).await;
         Ok(app)
     }
@@ -160,9 +166,10 @@ fn pipeline(
     let storage = tree.storage(settings::storage(config), Arc::new(stores));
     let cache = tree.cache(settings::cache(config), instances.cache());
     if let Some(announcements) = instances.announcements() {
+        let epochs = instances.epochs().clone();
         tree.task("announcements", move || {
-            let announcements = Arc::clone(&announcements);
-            async move { announcements.listen().await }
+            let (announcements, epochs) = (Arc::clone(&announcements), epochs.clone());
+            async move { announcements.listen(Some(&epochs)).await }
         });
     }
     let (sweep, swept) = (Sweep::new(config), storage.clone());
@@ -173,9 +180,11 @@ fn pipeline(
         tree.transform(settings::transform(config), move || RasterEngine::new(limits.clone(), encoding.clone()));
     let store_back = tree.store_back(settings::store_back(config), storage.clone());
     Pipeline {
+        routes: Arc::clone(&config.routes),
         overlays: Overlays::new(settings::overlays(config), Arc::clone(&config.routes), client),
         storage,
         cache,
+        epochs: instances.epochs().clone(),
         flights,
         transform,
         store_back,
@@ -275,5 +284,5 @@ fn stores(config: &Config) -> Stores {
         .flat_map(|(bucket, of)| of.storages.iter().map(move |(name, storage)| ((bucket, name), storage)))
         .map(|((bucket, name), storage)| ((bucket.clone(), name.clone()), storage.clone()))
         .collect();
-    Stores::new(storages, config.origins.clone())
+    Stores::new(storages, config.origins.clone(), config.s3.clone())
 }

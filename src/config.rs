@@ -11,10 +11,12 @@ mod problems;
 mod read_buckets;
 mod read_presets;
 mod read_redis;
+mod read_s3;
 mod read_s3_api;
 mod read_server;
 mod reader;
 mod redis;
+mod s3;
 mod s3_api;
 mod sections;
 mod server;
@@ -33,6 +35,9 @@ pub use bucket::{AccessKey, BucketConfig};
 pub use load::{DEFAULT_CONFIG, environment, load, parse};
 pub use problems::{Problem, Problems};
 pub use redis::{RedisConfig, RedisCredentials, RedisEndpoint, RedisTopology};
+pub use s3::{
+    AwsEnvironment, CredentialSource, GlacierConfig, RestoreTier, S3Config, S3StorageConfig, StaticCredentials,
+};
 pub use s3_api::S3ApiConfig;
 pub use server::{
     CacheConfig, CacheKind, CorsConfig, HeaderRule, Listener, LockKind, LogFormat, Placeholder, ServerConfig,
@@ -55,6 +60,8 @@ pub struct Config {
     pub encoding: EncodingConfig,
     /// How HTTP origins are reached.
     pub origins: OriginConfig,
+    /// How S3 endpoints are spoken to.
+    pub s3: S3Config,
     /// Which pictures may be laid over others.
     pub watermarks: WatermarkConfig,
     /// The bounds of the actors.

@@ -9,6 +9,7 @@ pub mod listen;
 mod metrics;
 mod panic_fence;
 pub mod pictures;
+pub mod purge;
 mod request_id;
 pub mod stats;
 pub mod traffic;

@@ -3,18 +3,21 @@
 //! [`Pipeline::serve`] reads like the sentence that describes it; each stage is a function in the file with its name.
 
 mod flight;
+mod invalidate;
 mod lookup;
 mod original;
 mod overlay;
 mod placeholder;
 mod rendition;
 mod store_back;
+mod variants;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mortar_actors::cache::CacheHandle;
+use mortar_actors::epoch::Epochs;
 use mortar_actors::lock::LockHandle;
 use mortar_actors::storage::StorageHandle;
 use mortar_actors::store_back::StoreBackHandle;
@@ -23,17 +26,23 @@ use mortar_actors::{Deadline, Fault, Rendition};
 use serde::Serialize;
 
 use crate::adapters::raster::engine::RasterEngine;
-use crate::domain::{Derived, Resolved};
+use crate::domain::{Buckets, Derived, Resolved};
 
+pub use invalidate::Invalidation;
 pub use overlay::{OverlaySettings, Overlays};
 pub use placeholder::Placeholder;
+pub use variants::{Variant, VariantPage};
 
 /// Everything a request passes on its way. Built once by the application; shared by all workers.
 pub struct Pipeline {
+    /// How URLs are understood, and thereby which buckets hold results of which originals.
+    pub routes: Arc<Buckets>,
     /// The one door to all stores.
     pub storage: StorageHandle,
     /// Finished results, in memory and in the level that instances share.
     pub cache: CacheHandle,
+    /// Tells what was derived from an original before it was replaced.
+    pub epochs: Epochs,
     /// Joins identical requests.
     pub flights: LockHandle<Arc<Served>>,
     /// Renders pictures.

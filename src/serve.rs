@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::app::{App, StartError};
 use crate::config::{Config, Listener, ServerConfig};
 use crate::http::listen::{Bound, SocketFile, bind};
-use crate::http::{internal, traffic};
+use crate::http::{internal, purge, traffic};
 
 /// Why the service ended, or never began.
 #[derive(Debug, thiserror::Error)]
@@ -135,8 +135,12 @@ fn traffic_server(config: &Config, app: &App, sockets: Vec<Bound>) -> io::Result
 
 fn internal_server(app: &App, sockets: Vec<Bound>) -> io::Result<(Server, Vec<SocketFile>)> {
     const CONNECTIONS: usize = 64;
-    let vitals = web::Data::new(app.vitals.clone());
-    let server = HttpServer::new(move || WebApp::new().app_data(vitals.clone()).configure(internal::configure))
+    let (vitals, purges) = (web::Data::new(app.vitals.clone()), web::Data::new(app.purges.clone()));
+    let pages = move || {
+        let pages = WebApp::new().app_data(vitals.clone()).app_data(purges.clone());
+        pages.configure(purge::configure).configure(internal::configure)
+    };
+    let server = HttpServer::new(pages)
         .workers(1)
         .max_connections(CONNECTIONS)
         .client_request_timeout(Duration::from_secs(5))

@@ -13,6 +13,7 @@ use harness::{Mortar, drawn_jpeg, wait_for};
 use mortar::adapters::{RedisCache, RedisCacheSettings, RedisServer};
 use mortar::config::{CacheKind, RedisConfig, parse};
 use mortar_actors::cache::SharedCache;
+use mortar_actors::epoch::Mark;
 use mortar_actors::{EntityTag, Key, Rendition};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -54,7 +55,7 @@ fn key() -> Key {
 /// Puts an entry and takes it out again.
 async fn round_trip(cache: &RedisCache) {
     let kept = entry("image/jpeg", b"picture");
-    assert!(cache.put(&key(), &kept, MINUTE).await.unwrap());
+    assert!(cache.put(&key(), &kept, MINUTE, Mark::default()).await.unwrap());
     let (found, _) = cache.get(&key()).await.unwrap().unwrap();
     assert_eq!(*found, kept);
     cache.remove(&key()).await.unwrap();
@@ -66,7 +67,7 @@ async fn an_entry_comes_back_with_what_is_left_of_its_time() {
     let redis = Redis::start();
     let cache = cache(&redis, SETTINGS);
     let kept = entry("image/jpeg", b"picture");
-    assert!(cache.put(&key(), &kept, MINUTE / 2).await.unwrap());
+    assert!(cache.put(&key(), &kept, MINUTE / 2, Mark::default()).await.unwrap());
     let (found, left) = cache.get(&key()).await.unwrap().unwrap();
     assert_eq!(*found, kept);
     assert!(left > Duration::ZERO && left <= MINUTE / 2, "{left:?}");
@@ -77,10 +78,10 @@ async fn an_entry_comes_back_with_what_is_left_of_its_time() {
 async fn no_entry_lives_longer_than_configured() {
     let redis = Redis::start();
     let cache = cache(&redis, SETTINGS);
-    assert!(cache.put(&key(), &entry("image/jpeg", b"a"), Duration::MAX).await.unwrap());
+    assert!(cache.put(&key(), &entry("image/jpeg", b"a"), Duration::MAX, Mark::default()).await.unwrap());
     let left: i64 = redis.run(&["PTTL", &redis.keys("*")[0]]);
     assert!((1..=60_000).contains(&left), "{left}");
-    assert!(!cache.put(&Key::new("b"), &entry("image/jpeg", b"b"), Duration::ZERO).await.unwrap());
+    assert!(!cache.put(&Key::new("b"), &entry("image/jpeg", b"b"), Duration::ZERO, Mark::default()).await.unwrap());
     assert_eq!(redis.keys("*").len(), 1);
 }
 
@@ -88,9 +89,9 @@ async fn no_entry_lives_longer_than_configured() {
 async fn entries_beyond_the_largest_are_not_kept() {
     let redis = Redis::start();
     let cache = cache(&redis, RedisCacheSettings { max_entry_bytes: 1_000, ..SETTINGS });
-    assert!(!cache.put(&key(), &entry("image/jpeg", &[1; 1_001]), MINUTE).await.unwrap());
+    assert!(!cache.put(&key(), &entry("image/jpeg", &[1; 1_001]), MINUTE, Mark::default()).await.unwrap());
     assert!(redis.keys("*").is_empty());
-    assert!(cache.put(&key(), &entry("image/jpeg", &[1; 1_000]), MINUTE).await.unwrap());
+    assert!(cache.put(&key(), &entry("image/jpeg", &[1; 1_000]), MINUTE, Mark::default()).await.unwrap());
 }
 
 #[tokio::test]
@@ -98,7 +99,7 @@ async fn an_entry_is_kept_once_it_is_used_often_enough_and_the_count_goes_by_its
     let redis = Redis::start();
     let cache = cache(&redis, RedisCacheSettings { min_use_count: 3, ..SETTINGS });
     for kept in [false, false, true] {
-        assert_eq!(cache.put(&key(), &entry("image/jpeg", b"a"), MINUTE).await.unwrap(), kept);
+        assert_eq!(cache.put(&key(), &entry("image/jpeg", b"a"), MINUTE, Mark::default()).await.unwrap(), kept);
         for name in redis.keys("*") {
             let left: i64 = redis.run(&["PTTL", &name]);
             assert!((1..=60_000).contains(&left), "{name} lives for {left} ms");
@@ -116,7 +117,7 @@ async fn fault_18_redis_holds_little_more_than_the_bytes_of_a_picture_and_less_t
         ("picture", "image/jpeg", drawn_jpeg(64, 64), drawn_jpeg(64, 64).len() + 64),
         ("text", "application/json", text.clone(), text.len() / 10),
     ] {
-        assert!(cache.put(&Key::new(name), &entry(content_type, &body), MINUTE).await.unwrap());
+        assert!(cache.put(&Key::new(name), &entry(content_type, &body), MINUTE, Mark::default()).await.unwrap());
         let stored: usize = redis.run(&["STRLEN", &format!("mortar:result:{name}")]);
         assert!(stored <= most, "{stored} bytes for a {name} of {}", body.len());
         assert_eq!(cache.get(&Key::new(name)).await.unwrap().unwrap().0.body, body);
@@ -131,7 +132,7 @@ async fn a_frame_of_another_version_or_cut_short_is_a_miss_and_is_removed() {
     for spoil in
         [["SETRANGE", name, "0", "\u{7f}"], ["SET", name, "\u{1}short", "KEEPTTL"], ["APPEND", name, "more", ""]]
     {
-        assert!(cache.put(&key(), &entry("image/jpeg", b"picture"), MINUTE).await.unwrap());
+        assert!(cache.put(&key(), &entry("image/jpeg", b"picture"), MINUTE, Mark::default()).await.unwrap());
         let spoil: Vec<&str> = spoil.into_iter().filter(|word| !word.is_empty()).collect();
         redis.run::<deadpool_redis::redis::Value>(&spoil);
         assert!(cache.get(&key()).await.unwrap().is_none(), "{spoil:?}");
@@ -145,7 +146,7 @@ async fn installations_with_different_prefixes_do_not_meet() {
     let one = cache(&redis, SETTINGS);
     let address = redis.address();
     let other = cache_with(&format!("type = \"redis\"\naddress = \"{address}\"\nkey_prefix = \"other\""), SETTINGS);
-    assert!(one.put(&key(), &entry("image/jpeg", b"picture"), MINUTE).await.unwrap());
+    assert!(one.put(&key(), &entry("image/jpeg", b"picture"), MINUTE, Mark::default()).await.unwrap());
     assert!(other.get(&key()).await.unwrap().is_none());
 }
 
@@ -185,7 +186,7 @@ async fn a_cluster_is_one_cache() {
     for number in 0..30 {
         let body = format!("picture {number}");
         let key = Key::new(format!("key {number}"));
-        assert!(cache.put(&key, &entry("image/jpeg", body.as_bytes()), MINUTE).await.unwrap());
+        assert!(cache.put(&key, &entry("image/jpeg", body.as_bytes()), MINUTE, Mark::default()).await.unwrap());
         assert_eq!(cache.get(&key).await.unwrap().unwrap().0.body, body);
     }
     let shares: Vec<u64> = cluster.0.iter().map(|node| node.run(&["DBSIZE"])).collect();

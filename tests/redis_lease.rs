@@ -39,7 +39,7 @@ impl Instance {
         Self {
             lease: Arc::new(RedisLease::new(server, Arc::clone(&announcements))),
             announcements,
-            listening: tokio::spawn(async move { listener.listen().await }),
+            listening: tokio::spawn(async move { listener.listen(None).await }),
         }
     }
 

@@ -5,6 +5,7 @@
 mod clean;
 mod crash;
 mod engine;
+mod epochs;
 mod lease;
 mod shared_cache;
 mod stores;
@@ -18,6 +19,7 @@ use bytes::Bytes;
 pub use clean::{assert_clean, eventually};
 pub use crash::Crash;
 pub use engine::{FakeEngine, FakeJob, RenderScript, Stages};
+pub use epochs::FakeEpochs;
 pub use lease::FakeLease;
 pub use shared_cache::FakeSharedCache;
 pub use stores::FakeStores;

@@ -35,6 +35,8 @@ pub enum FaultKind {
     Restarting,
     /// The deadline passed.
     TimedOut,
+    /// The object exists, but lies in an archive from which it cannot be read at once.
+    Archived,
     /// A store or origin failed or broke its word.
     Upstream,
     /// Nobody waited for the answer any more.
@@ -80,7 +82,7 @@ impl FaultKind {
             | Self::RangeNotSatisfiable { .. }
             | Self::Unsupported
             | Self::Cancelled => Side::Client,
-            Self::TimedOut | Self::Upstream => Side::Upstream,
+            Self::TimedOut | Self::Upstream | Self::Archived => Side::Upstream,
             Self::Overloaded | Self::Restarting | Self::Panicked | Self::Internal => Side::Server,
         }
     }
@@ -89,7 +91,7 @@ impl FaultKind {
     pub fn retry(self) -> Retry {
         match self {
             Self::Restarting => Retry::Now,
-            Self::Overloaded | Self::TimedOut | Self::Upstream => Retry::Later,
+            Self::Overloaded | Self::TimedOut | Self::Upstream | Self::Archived => Retry::Later,
             _ => Retry::Never,
         }
     }

@@ -17,6 +17,9 @@
 //! ([`Ask`], [`Serve`]) that come through its [`Door`]. Everything that must outlive a rebuild (gates, counters, the
 //! roll of flights, the quarantine, the queue of results) stands outside the state.
 //!
+//! What a replaced original makes worthless is told by the [`epoch`] that it was made under, which the cache, the flights
+//! and store-back look at.
+//!
 //! # Runtime semantics
 //!
 //! Each line is a promise with a test of about that name in `tests/`.
@@ -40,6 +43,11 @@
 //!   answered with `Restarting`, and [`Tree::failed`] resolves.
 //! - A rebuild that an input caused is counted and not charged, and its wait does not grow.
 //!
+//! **Replaced originals** (`epochs`, `store_back`)
+//! - When an epoch has ended, nothing made under it is found in memory, and its memory is given back.
+//! - Nobody who asks later joins a flight of before, and what that flight makes is kept nowhere.
+//! - Closing an original waits for writes that have begun; what is written later sees that it is old.
+//!
 //! **Order** (`supervision`)
 //! - Children start one after the other and stop in reverse; a stopping child refuses new asks and has its time to end
 //!   the work under way.
@@ -50,6 +58,7 @@
 
 mod breaker;
 pub mod cache;
+pub mod epoch;
 #[cfg(feature = "testing")]
 pub mod fakes;
 mod fault;
@@ -80,6 +89,6 @@ pub use supervise::{ChildState, SupervisionSettings};
 pub use ticket::{Hold, Incident, Ticket};
 pub use tree::{Tree, TreeBuilder};
 pub use vocab::{
-    Body, ByteRange, ByteStream, ContentRange, Deadline, EntityTag, Fetched, Key, ObjectKey, ObjectMeta, Rendition,
-    StopFlag, StoreId,
+    Body, ByteRange, ByteStream, ContentRange, Deadline, EntityTag, Fetched, Key, ObjectKey, ObjectMeta, OriginalId,
+    Originals, Rendition, StopFlag, StoreId,
 };

@@ -9,9 +9,11 @@
 //!
 //! **What holds across instances.** While the lease works, one instance at a time makes a result, and it gives the lease
 //! back only when the others can find what it made. An instance that was frozen or cut off for longer than its lease
-//! lived answers those who wait for it and publishes nothing, so that it cannot overwrite what another instance made of
-//! a newer original. Not covered are the moments between that decision and the arrival of the writes, a shared store
-//! that forgets leases that are still running, and flights that go on alone because the lease cannot be asked.
+//! lived answers those who wait for it and publishes nothing. The lease only saves work: a shared store that forgets
+//! leases that are still running, and flights that go on alone because the lease cannot be asked, cost a second run.
+//!
+//! **What ends a flight's use.** A flight is under the [epoch](crate::epoch) of its original. When that has ended, the
+//! flight answers those who wait and takes nobody on; whoever asks later gets a flight of his own, under another lease.
 
 mod actor;
 mod errand;

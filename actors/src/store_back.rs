@@ -5,7 +5,8 @@
 //! - **Bounds**: results queued, their bytes, writes at once, time of each write. When full the oldest is dropped.
 //! - **On failure**: a write that fails is counted and not repeated; a panic loses what was being written, counted, and
 //!   the task is started anew on the same queue.
-//! - **Not its job**: correctness. A result that is not stored is rendered again.
+//! - **Not its job**: keeping what is old. A result whose original was replaced is not stored; any that is not stored is
+//!   rendered again.
 
 mod queue;
 mod settings;
@@ -18,6 +19,7 @@ pub use settings::StoreBackSettings;
 pub use stats::StoreBackStats;
 use tokio::sync::oneshot;
 
+use crate::epoch::Epoch;
 use crate::storage::StorageHandle;
 use crate::tree::TreeBuilder;
 use crate::vocab::{Deadline, ObjectKey, ObjectMeta, Rendition, StoreId};
@@ -35,6 +37,12 @@ pub struct StoreBackItem {
     pub meta: ObjectMeta,
     /// The result; its buffer is shared with the cache and the answers.
     pub rendition: Arc<Rendition>,
+    /// The name of the empty object by which the result is found when its original is replaced. It is written first:
+    /// there is no result without.
+    pub marker: ObjectKey,
+    /// What the result was made under. Once it is over, the result is not written; or, where that shows only afterwards,
+    /// removed again.
+    pub epoch: Epoch,
 }
 
 /// A result on its way to its store. Dropping it changes nothing.

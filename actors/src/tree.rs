@@ -8,6 +8,7 @@ use actix_rt::ArbiterHandle;
 use futures::future::select_all;
 use tokio::time::Instant;
 
+use crate::epoch::{EpochSettings, Epochs};
 use crate::fault::{Fault, FaultKind};
 use crate::gate::Gate;
 use crate::handle::Door;
@@ -31,6 +32,7 @@ pub struct Tree {
 pub struct TreeBuilder {
     arbiter: ArbiterHandle,
     settings: SupervisionSettings,
+    epochs: Epochs,
     planned: Vec<Planned>,
 }
 
@@ -42,7 +44,8 @@ struct Planned {
 impl Tree {
     /// Begins a tree whose children live on `arbiter`.
     pub fn builder(arbiter: ArbiterHandle) -> TreeBuilder {
-        TreeBuilder { arbiter, settings: SupervisionSettings::default(), planned: Vec::new() }
+        let epochs = Epochs::new(EpochSettings::default(), None);
+        TreeBuilder { arbiter, settings: SupervisionSettings::default(), epochs, planned: Vec::new() }
     }
 
     /// The whole tree at this moment.
@@ -96,6 +99,18 @@ impl TreeBuilder {
     pub fn supervision(mut self, settings: SupervisionSettings) -> Self {
         self.settings = settings;
         self
+    }
+
+    /// What the actors go by to tell what was derived from an original before it was replaced. To be given before they
+    /// are added; otherwise they share epochs of their own.
+    #[must_use]
+    pub fn epochs(mut self, epochs: Epochs) -> Self {
+        self.epochs = epochs;
+        self
+    }
+
+    pub(crate) fn shared_epochs(&self) -> &Epochs {
+        &self.epochs
     }
 
     /// Adds an actor whose state comes from `factory`, at the start and after each failure. `gates` are those that its

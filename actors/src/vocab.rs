@@ -9,7 +9,7 @@ mod stop;
 
 pub use body::{Body, ByteStream};
 pub use deadline::Deadline;
-pub use names::{Key, ObjectKey, StoreId};
+pub use names::{Key, ObjectKey, OriginalId, Originals, StoreId};
 pub use object::{ByteRange, ContentRange, EntityTag, Fetched, ObjectMeta};
 pub use rendition::Rendition;
 pub use stop::StopFlag;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix::Arbiter;
 use mortar_actors::cache::{CacheHandle, CacheSettings, CacheStats, SharedCache};
+use mortar_actors::epoch::Epoch;
 use mortar_actors::fakes::{Crash, FakeSharedCache, Script, assert_clean, eventually, rendition};
 use mortar_actors::{BreakerSettings, Deadline, Detail, Fault, FaultKind, Key, Tree};
 
@@ -32,7 +33,7 @@ impl Scene {
     }
 
     fn insert(&self, key: &str, body: &'static [u8]) {
-        self.cache.insert(Key::new(key), rendition(body), HOUR);
+        self.cache.insert(Key::new(key), rendition(body), HOUR, &Epoch::endless());
     }
 
     fn stats(&self) -> CacheStats {
@@ -47,7 +48,7 @@ impl Scene {
 async fn the_buffer_that_went_in_comes_out() {
     let scene = Scene::set(CacheSettings::default(), None).await;
     let kept = rendition(vec![7; 1000]);
-    scene.cache.insert(Key::new("a"), Arc::clone(&kept), HOUR);
+    scene.cache.insert(Key::new("a"), Arc::clone(&kept), HOUR, &Epoch::endless());
     let found = scene.cache.peek(&Key::new("a")).unwrap();
     assert!(Arc::ptr_eq(&kept, &found));
     assert_eq!(scene.stats().memory_hits, 1);
@@ -58,7 +59,7 @@ async fn the_buffer_that_went_in_comes_out() {
 async fn what_has_no_time_to_live_takes_no_room() {
     let scene = Scene::set(CacheSettings::default(), None).await;
     scene.insert("a", b"old");
-    scene.cache.insert(Key::new("a"), rendition(vec![7; 1000]), Duration::ZERO);
+    scene.cache.insert(Key::new("a"), rendition(vec![7; 1000]), Duration::ZERO, &Epoch::endless());
     assert!(scene.cache.peek(&Key::new("a")).is_none());
     assert_eq!((scene.stats().entries, scene.stats().bytes), (0, 0));
     assert_clean(&scene.tree).await;
@@ -69,7 +70,7 @@ async fn memory_stays_within_its_bytes_and_weighs_every_entry() {
     let settings = CacheSettings { memory_bytes: 100_000, max_entry_bytes: 20_000, ..CacheSettings::default() };
     let scene = Scene::set(settings, None).await;
     for number in 0..1000 {
-        scene.cache.insert(Key::new(format!("{number}")), rendition(vec![0; 5_000]), HOUR);
+        scene.cache.insert(Key::new(format!("{number}")), rendition(vec![0; 5_000]), HOUR, &Epoch::endless());
         assert!(scene.stats().bytes <= 100_000);
     }
     let stats = scene.stats();
@@ -84,7 +85,7 @@ async fn an_entry_that_is_too_large_is_not_kept_and_ousts_its_predecessor() {
     let settings = CacheSettings { max_entry_bytes: 1_000, ..CacheSettings::default() };
     let scene = Scene::set(settings, None).await;
     scene.insert("a", b"small");
-    scene.cache.insert(Key::new("a"), rendition(vec![0; 1_000]), HOUR);
+    scene.cache.insert(Key::new("a"), rendition(vec![0; 1_000]), HOUR, &Epoch::endless());
     assert_eq!(scene.cache.peek(&Key::new("a")), None);
     assert_eq!(scene.stats().bytes, 0);
     assert_clean(&scene.tree).await;
@@ -106,7 +107,7 @@ async fn an_entry_is_served_for_its_time_and_no_longer() {
 #[actix::test]
 async fn a_time_to_live_without_end_is_kept() {
     let scene = Scene::set(CacheSettings::default(), None).await;
-    scene.cache.insert(Key::new("a"), rendition("picture"), Duration::MAX);
+    scene.cache.insert(Key::new("a"), rendition("picture"), Duration::MAX, &Epoch::endless());
     assert!(scene.cache.peek(&Key::new("a")).is_some());
     assert_clean(&scene.tree).await;
 }

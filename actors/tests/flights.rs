@@ -289,7 +289,7 @@ async fn while_another_instance_works_the_flight_waits_and_takes_what_that_one_m
     lease.take_elsewhere(&key);
     let made = Gauge::default();
     let found = made.clone();
-    let errand = scene.errand().looking(move || {
+    let errand = scene.errand().looking(move |_| {
         let found = found.get();
         async move { (found > 0).then_some(42) }
     });
@@ -321,7 +321,7 @@ async fn a_holder_that_dies_without_a_result_is_succeeded() {
 /// An errand that is published when told to, and counts what was published.
 fn published_when_told(scene: &Scene, published: &Gauge, told: &Arc<Notify>) -> Errand<u64> {
     let (published, told) = (published.clone(), Arc::clone(told));
-    scene.errand().publishing(move |_| {
+    scene.errand().publishing(move |_, _| {
         published.increment();
         let told = Arc::clone(&told);
         async move { told.notified().await }

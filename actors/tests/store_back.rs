@@ -6,26 +6,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Arbiter;
+use mortar_actors::epoch::{EpochSettings, Epochs};
 use mortar_actors::fakes::{FakeStores, Script, assert_clean, eventually, rendition};
 use mortar_actors::storage::StorageSettings;
 use mortar_actors::store_back::{StoreBackHandle, StoreBackItem, StoreBackSettings, StoreBackStats};
-use mortar_actors::{Deadline, Detail, Fault, FaultKind, ObjectKey, ObjectMeta, StoreId, Tree};
+use mortar_actors::{
+    Deadline, Detail, Fault, FaultKind, Key, ObjectKey, ObjectMeta, OriginalId, Originals, StoreId, Tree,
+};
+
+const ORIGINAL: &str = "media/a.jpg";
 
 struct Scene {
     tree: Tree,
     back: StoreBackHandle,
     stores: Arc<FakeStores>,
+    epochs: Epochs,
 }
 
 impl Scene {
     async fn set(settings: StoreBackSettings) -> Self {
         tokio::time::pause();
         let stores = FakeStores::new();
-        let mut builder = Tree::builder(Arbiter::current());
+        let epochs = Epochs::new(EpochSettings::default(), None);
+        let mut builder = Tree::builder(Arbiter::current()).epochs(epochs.clone());
         let storage = builder.storage(StorageSettings::default(), stores.opener());
         let back = builder.store_back(settings, storage);
         let tree = builder.start().await.unwrap();
-        Self { tree, back, stores }
+        Self { tree, back, stores, epochs }
     }
 
     fn offer(&self, key: &str, bytes: usize) {
@@ -34,6 +41,8 @@ impl Scene {
             key: ObjectKey::new(key),
             meta: ObjectMeta::default(),
             rendition: rendition(vec![0; bytes]),
+            marker: ObjectKey::new(format!("marker of {key}")),
+            epoch: self.epochs.enter(&result_key()),
         });
     }
 
@@ -47,6 +56,15 @@ impl Scene {
             other => panic!("store-back tells {other:?}"),
         }
     }
+}
+
+/// The key of anything derived from the one original of these tests.
+fn result_key() -> Key {
+    Key::new("a result").of(OriginalId::new(ORIGINAL))
+}
+
+fn the_original() -> Originals {
+    Originals::One(OriginalId::new(ORIGINAL))
 }
 
 #[actix::test]
@@ -132,4 +150,53 @@ async fn stopping_the_tree_leaves_nothing_being_written() {
     scene.tree.stop(Duration::from_secs(1)).await;
     let stats = scene.stats();
     assert_eq!((stats.writing, stats.lost), (0, 1));
+}
+
+#[actix::test]
+async fn a_result_is_written_after_the_marker_that_it_is_found_by() {
+    let scene = Scene::set(StoreBackSettings::default()).await;
+    scene.stores.script_key("marker of a", Script::Fails(Fault::new(FaultKind::Upstream, "down")));
+    scene.offer("a", 10);
+    scene.offer("b", 10);
+    assert!(scene.flush(10).await);
+    assert_eq!((scene.stores.bytes("a"), scene.stores.bytes("marker of a")), (None, None));
+    assert!(scene.stores.bytes("b").is_some() && scene.stores.bytes("marker of b").unwrap().is_empty());
+    assert_eq!((scene.stats().failed, scene.stats().written), (1, 1));
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn what_waits_in_the_queue_when_its_original_is_replaced_is_not_written() {
+    let scene = Scene::set(StoreBackSettings { writers: 1, ..StoreBackSettings::default() }).await;
+    scene.stores.script_key("other", Script::Hangs);
+    scene.offer("other", 10);
+    eventually("the writer is busy", || scene.stats().writing == 1).await;
+    scene.offer("a", 10);
+    scene.epochs.end_here(&the_original());
+    assert!(scene.flush(120).await);
+    assert_eq!((scene.stores.bytes("a"), scene.stats().outdated), (None, 2));
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn closing_an_original_waits_for_the_write_that_has_begun() {
+    let scene = Scene::set(StoreBackSettings::default()).await;
+    scene.stores.script_key("a", Script::Hangs);
+    scene.offer("a", 10);
+    eventually("it is being written", || scene.stats().writing == 1).await;
+    let closed = scene.epochs.close(the_original(), Deadline::within(Duration::from_secs(120))).await;
+    assert!(closed.settled);
+    assert_eq!(
+        (scene.stats().writing, scene.stats().outdated),
+        (0, 1),
+        "it took until its time-out, and removed what may have arrived"
+    );
+    scene.offer("b", 10);
+    assert!(scene.flush(10).await);
+    assert_eq!(scene.stores.bytes("b"), None, "nothing is written until it is reopened");
+    assert!(closed.reopen().await);
+    scene.offer("c", 10);
+    assert!(scene.flush(10).await);
+    assert!(scene.stores.bytes("c").is_some());
+    assert_clean(&scene.tree).await;
 }

@@ -21,6 +21,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use mortar_actors::{Body, ByteRange, Deadline, Fault, FaultKind, Fetched, ObjectMeta};
 use url::{Position, Url};
 
+pub(super) use self::body::chunks;
 use self::connector::GuardedConnector;
 use crate::config::OriginConfig;
 
@@ -33,7 +34,8 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 /// Bytes buffered per connection at most: the limit for an answer's headers and for one chunk of its body.
 const CONNECTION_BUFFER_BYTES: usize = 64 * 1024;
 
-const AGENT: &str = concat!("mortar/", env!("CARGO_PKG_VERSION"));
+/// What this service calls itself.
+pub(super) const AGENT: &str = concat!("mortar/", env!("CARGO_PKG_VERSION"));
 
 /// A pooled HTTP/1.1 client whose every connection, also after a redirect, goes to an address that has been checked.
 ///
@@ -126,7 +128,17 @@ impl GuardedClient {
     ///
     /// # Errors
     /// `Forbidden` when the host has no address that may be reached, `Upstream`, `TimedOut`.
-    pub(super) async fn send(&self, mut request: Request<RequestBody>) -> Result<Response<Incoming>, Fault> {
+    pub(super) async fn send(&self, request: Request<RequestBody>) -> Result<Response<Incoming>, Fault> {
+        let limit = self.first_byte_timeout;
+        self.exchange(request, async move { tokio::time::sleep(limit).await }).await
+    }
+
+    /// As [`GuardedClient::send`], but the answer has time until `patience` ends, which begins when there is a connection.
+    pub(super) async fn exchange(
+        &self,
+        mut request: Request<RequestBody>,
+        patience: impl Future<Output = ()>,
+    ) -> Result<Response<Incoming>, Fault> {
         let mut connection = capture_connection(&mut request);
         let mut answer = std::pin::pin!(self.client.request(request));
         let connected = async move {
@@ -138,9 +150,10 @@ impl GuardedClient {
             answer = &mut answer => return answer.map_err(broken),
             () = connected => {}
         }
-        match tokio::time::timeout(self.first_byte_timeout, answer).await {
-            Ok(answer) => answer.map_err(broken),
-            Err(_) => Err(Fault::new(FaultKind::TimedOut, "the origin did not answer in time")),
+        tokio::select! {
+            biased;
+            answer = answer => answer.map_err(broken),
+            () = patience => Err(Fault::new(FaultKind::TimedOut, "the origin did not answer in time")),
         }
     }
 

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use mortar_actors::storage::{OpenStore, Store};
 use mortar_actors::{Fault, FaultKind, StoreId};
 
-use super::{HttpOrigin, Layout, LocalStore, NoopStore, PrefixedStore};
-use crate::config::{OriginConfig, StorageConfig, StorageKind};
+use super::{HttpOrigin, Layout, LocalStore, NoopStore, PrefixedStore, S3Store};
+use crate::config::{OriginConfig, S3Config, StorageConfig, StorageKind};
 
 /// Opens the storages of the configuration.
 ///
@@ -18,12 +18,14 @@ use crate::config::{OriginConfig, StorageConfig, StorageKind};
 pub struct Stores {
     storages: HashMap<(String, String), StorageConfig>,
     origin: OriginConfig,
+    s3: S3Config,
 }
 
 impl Stores {
-    /// Knows `storages` by the names of bucket and storage; `origin` says how those of kind `http` are reached.
-    pub fn new(storages: HashMap<(String, String), StorageConfig>, origin: OriginConfig) -> Self {
-        Self { storages, origin }
+    /// Knows `storages` by the names of bucket and storage; `origin` and `s3` say how those of kind `http` and
+    /// `s3` are reached.
+    pub fn new(storages: HashMap<(String, String), StorageConfig>, origin: OriginConfig, s3: S3Config) -> Self {
+        Self { storages, origin, s3 }
     }
 
     /// Creates the directories of local storages that do not exist yet.
@@ -55,6 +57,10 @@ impl OpenStore for Stores {
         let store: Arc<dyn Store> = match config.kind {
             StorageKind::Local => Arc::new(LocalStore::open(root(config)?, container, Layout::Plain).await?),
             StorageKind::LocalMeta => Arc::new(LocalStore::open(root(config)?, container, Layout::Sidecar).await?),
+            StorageKind::S3 => {
+                let storage = config.s3.as_ref().ok_or_else(|| unusable("it has no endpoint"))?;
+                Arc::new(S3Store::new(container, storage, &self.s3))
+            }
             StorageKind::Http => {
                 let url = config.url.as_deref().ok_or_else(|| unusable("it has no url"))?;
                 Arc::new(HttpOrigin::new(url, container, &config.headers, &self.origin)?)

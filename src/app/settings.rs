@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use mortar_actors::cache::CacheSettings;
+use mortar_actors::epoch::EpochSettings;
 use mortar_actors::lock::LockSettings;
 use mortar_actors::storage::StorageSettings;
 use mortar_actors::store_back::StoreBackSettings;
@@ -37,6 +38,14 @@ pub(super) fn cache(config: &Config) -> CacheSettings {
         lookups: bounds.shared_operations,
         writes: bounds.shared_operations,
         shared_timeout: bounds.shared_timeout,
+        breaker: BreakerSettings { failures: bounds.breaker_failures, cool_down: bounds.breaker_cooldown },
+    }
+}
+
+pub(super) fn epochs(config: &Config) -> EpochSettings {
+    let bounds = &config.actors.cache;
+    EpochSettings {
+        timeout: bounds.shared_timeout,
         breaker: BreakerSettings { failures: bounds.breaker_failures, cool_down: bounds.breaker_cooldown },
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::expand::expand;
 use super::problems::{Findings, Problem};
 use super::reader::Section;
-use super::{Config, Problems, read_buckets, read_s3_api, read_server, sections};
+use super::{Config, Problems, read_buckets, read_s3, read_s3_api, read_server, sections};
 
 /// The default configuration, as it stands in the repository.
 pub const DEFAULT_CONFIG: &str = include_str!("../../config.toml");
@@ -43,7 +43,7 @@ pub fn parse(text: &str, environment: &HashMap<String, String>) -> Result<Config
     let mut value = merge(text, environment)?;
     let findings = Findings::default();
     expand(&mut value, "", environment, &findings);
-    let config = read(value, &findings);
+    let config = read(value, environment, &findings);
     findings.into_result(config)
 }
 
@@ -68,13 +68,14 @@ fn whole_file(message: String) -> Problems {
     Problems(vec![Problem { place: String::new(), message }])
 }
 
-fn read(value: Value, findings: &Findings) -> Config {
+fn read(value: Value, environment: &HashMap<String, String>, findings: &Findings) -> Config {
     let mut root = Section::root(value, findings);
     let server = read_server::server(root.section("server"));
     let headers = read_server::header_rules(root.listed_sections("headers"));
     let limits = sections::limits(root.section("limits"));
     let encoding = sections::encoding(root.section("encoding"));
     let origins = sections::origins(root.section("origins"));
+    let s3 = read_s3::s3(root.section("s3"), environment);
     let watermarks = sections::watermarks(root.section("watermarks"));
     let actors = sections::actors(root.section("actors"), server.concurrent_image_processing);
     let s3_api = read_s3_api::s3_api(root.section("s3_api"));
@@ -86,7 +87,7 @@ fn read(value: Value, findings: &Findings) -> Config {
     }
     root.finish();
     let routes = Arc::new(routes);
-    Config { server, headers, limits, encoding, origins, watermarks, actors, s3_api, supervision, buckets, routes }
+    Config { server, headers, limits, encoding, origins, s3, watermarks, actors, s3_api, supervision, buckets, routes }
 }
 
 #[cfg(test)]

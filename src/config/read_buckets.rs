@@ -7,9 +7,10 @@ use regex::Regex;
 use url::Url;
 
 use super::read_presets::{PresetRules, preset};
+use super::read_s3::{glacier, s3_storage};
 use super::read_server::{answer_headers, headers};
 use super::reader::Section;
-use super::{AccessKey, BucketConfig, LimitsConfig, StorageConfig, StorageKind, WatermarkConfig};
+use super::{AccessKey, BucketConfig, GlacierConfig, LimitsConfig, StorageConfig, StorageKind, WatermarkConfig};
 use crate::domain::{Bucket, Buckets, Dialect, PresetPath, ResultKey, Transform};
 
 pub(super) fn buckets(
@@ -39,12 +40,13 @@ fn bucket(name: &str, mut section: Section<'_>, rules: &PresetRules<'_>) -> (Buc
     let keys = section.listed_sections("keys").into_iter().filter_map(access_key).collect();
     let public_listing = section.switch("public_listing", false);
     let bucket_headers = answer_headers(&mut section, "headers").into_iter().collect();
+    let glacier = glacier(section.section("glacier"));
     let mut storages = BTreeMap::new();
     let mut storage_names = BTreeSet::new();
     for (name, inner) in section.named_sections("storages") {
         check_name(&inner, &name);
         storage_names.insert(name.clone());
-        if let Some(storage) = storage(inner) {
+        if let Some(storage) = storage(inner, &glacier) {
             storages.insert(name, storage);
         }
     }
@@ -81,14 +83,15 @@ fn access_key(mut section: Section<'_>) -> Option<AccessKey> {
     Some(AccessKey { access_key: access_key?, secret_access_key: secret_access_key?, read_only })
 }
 
-const STORAGE_KINDS: [(&str, StorageKind); 4] = [
+const STORAGE_KINDS: [(&str, StorageKind); 5] = [
     ("local", StorageKind::Local),
     ("local-meta", StorageKind::LocalMeta),
+    ("s3", StorageKind::S3),
     ("http", StorageKind::Http),
     ("noop", StorageKind::Noop),
 ];
 
-fn storage(mut section: Section<'_>) -> Option<StorageConfig> {
+fn storage(mut section: Section<'_>, glacier: &GlacierConfig) -> Option<StorageConfig> {
     if !section.has("kind") {
         section.problem("kind", "is missing");
     }
@@ -99,6 +102,7 @@ fn storage(mut section: Section<'_>) -> Option<StorageConfig> {
     let bucket = section.parsed("bucket", container);
     let url = section.parsed("url", origin_url);
     let request_headers = headers(&mut section, "headers");
+    let s3 = s3_storage(&mut section, kind == Some(StorageKind::S3), glacier);
     if let Some(kind) = kind {
         let on_disk = matches!(kind, StorageKind::Local | StorageKind::LocalMeta);
         belongs(&section, "root_path", on_disk, root_path.is_some());
@@ -108,7 +112,7 @@ fn storage(mut section: Section<'_>) -> Option<StorageConfig> {
         }
     }
     section.finish();
-    Some(StorageConfig { kind: kind?, root_path, path_prefix, bucket, url, headers: request_headers })
+    Some(StorageConfig { kind: kind?, root_path, path_prefix, bucket, url, headers: request_headers, s3 })
 }
 
 /// Some keys are needed by one kind of storage and meaningless for the others.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::S3StorageConfig;
 use crate::domain::PlanLimits;
 
 /// One storage of a bucket, as configured.
@@ -21,6 +22,8 @@ pub struct StorageConfig {
     pub url: Option<String>,
     /// `http`: headers sent with every request.
     pub headers: BTreeMap<String, String>,
+    /// `s3`: the endpoint and the credentials.
+    pub s3: Option<S3StorageConfig>,
 }
 
 /// The kinds of stores.
@@ -30,6 +33,8 @@ pub enum StorageKind {
     Local,
     /// Files that begin with their metadata.
     LocalMeta,
+    /// A bucket behind an S3 endpoint.
+    S3,
     /// An HTTP origin, read only.
     Http,
     /// Holds nothing: reads find nothing and writes vanish.

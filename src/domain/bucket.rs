@@ -5,6 +5,7 @@ use mortar_actors::StoreId;
 use regex::Regex;
 
 use super::plan::{Output, Step};
+use super::store_address::StoreAddress;
 
 /// How the URLs of all buckets are understood. Built from a validated configuration; never changes.
 #[derive(Clone, Debug)]
@@ -27,6 +28,7 @@ pub struct PlanLimits {
 pub struct Bucket {
     name: Arc<str>,
     originals: StoreId,
+    results: StoreId,
     transform: Option<Transform>,
 }
 
@@ -97,6 +99,21 @@ impl Buckets {
         self.buckets.get(name)
     }
 
+    /// The buckets whose transforms can lead to an original of `bucket`, directly or by way of others.
+    pub fn deriving_from(&self, bucket: &str) -> Vec<&Arc<Bucket>> {
+        let mut found: Vec<&Arc<Bucket>> = Vec::new();
+        let mut parents = vec![bucket];
+        while let Some(parent) = parents.pop() {
+            for child in self.iter().filter(|child| child.may_derive_from(parent)) {
+                if !found.iter().any(|known| known.name == child.name) {
+                    found.push(child);
+                    parents.push(&child.name);
+                }
+            }
+        }
+        found
+    }
+
     /// All buckets, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Bucket>> {
         self.buckets.values()
@@ -107,7 +124,8 @@ impl Bucket {
     /// Takes a validated name, free of `/` and `#`.
     pub fn new(name: impl Into<Arc<str>>, transform: Option<Transform>) -> Self {
         let name = name.into();
-        Self { originals: StoreId::new(format!("{name}/basic")), transform, name }
+        let store = |storage| StoreAddress { bucket: &name, storage, container: None }.id();
+        Self { originals: store("basic"), results: store("transform"), transform, name }
     }
 
     /// Its name, as in URLs.
@@ -115,13 +133,65 @@ impl Bucket {
         &self.name
     }
 
+    /// Whether one of its transforms can have a direct parent in `parent`.
+    fn may_derive_from(&self, parent: &str) -> bool {
+        let Some(transform) = &self.transform else { return false };
+        match (&transform.parent_bucket, &transform.dialect) {
+            (Some(configured), _) => &**configured == parent,
+            (None, Dialect::Query) => &*self.name == parent,
+            // The path names it.
+            (None, Dialect::Presets(_) | Dialect::PresetsThenQuery(_)) => true,
+        }
+    }
+
     /// The storage that plain objects are read from and written to.
     pub fn originals(&self) -> &StoreId {
         &self.originals
     }
 
+    /// The storage that results of its transforms are kept in.
+    pub fn results(&self) -> &StoreId {
+        &self.results
+    }
+
     /// How it turns URLs into transforms, if it does.
     pub fn transform(&self) -> Option<&Transform> {
         self.transform.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{GREEDY, PRESET_FIRST, buckets, presets, transform};
+    use super::*;
+
+    fn deriving_from<'a>(buckets: &'a Buckets, original: &str) -> Vec<&'a str> {
+        let mut names: Vec<_> = buckets.deriving_from(original).iter().map(|bucket| &**bucket.name()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn results_of_an_original_may_be_in_every_bucket_whose_transforms_lead_to_it() {
+        let query = |parent| Some(transform(Dialect::Query, ResultKey::HashParent, parent));
+        let preset = |parent| Some(transform(Dialect::Presets(presets(PRESET_FIRST)), ResultKey::Hash, parent));
+        let buckets = buckets([
+            ("plain", None),
+            ("own", query(None)),
+            ("media", preset(Some("plain"))),
+            ("thumbs", query(Some("media"))),
+            ("other", query(Some("own"))),
+        ]);
+        assert_eq!(deriving_from(&buckets, "plain"), ["media", "thumbs"], "directly, and by way of another");
+        assert_eq!(deriving_from(&buckets, "own"), ["other", "own"]);
+        assert_eq!(deriving_from(&buckets, "thumbs"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_bucket_whose_paths_name_the_parent_may_hold_results_of_any_other() {
+        let free = transform(Dialect::PresetsThenQuery(presets(GREEDY)), ResultKey::Hash, None);
+        let buckets = buckets([("plain", None), ("free", Some(free))]);
+        assert_eq!(deriving_from(&buckets, "plain"), ["free"]);
+        assert_eq!(deriving_from(&buckets, "free"), ["free"]);
     }
 }

@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use mortar_actors::{Fault, FaultKind, Key, ObjectKey, StoreId};
+use mortar_actors::{Fault, FaultKind, Key, ObjectKey, OriginalId, StoreId};
 
 use super::bucket::{Bucket, Buckets, Dialect, PlanLimits, PresetPath, Recipe, Transform};
 use super::key::{Hop, WriteOrder, result_key};
 use super::plan::Plan;
 use super::plan::words::quoted;
 use super::store_address::StoreAddress;
-use super::{invalid, path, query};
+use super::{invalid, is_reserved, path, query};
 
 /// What a URL asks for.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ pub struct Derived {
     pub plan: Arc<Plan>,
     /// Whether the root must still exist for a stored result to be served.
     pub check_parent: bool,
-    /// What makes two requests the same: for the cache and for joining.
+    /// What makes two requests the same, for the cache and for joining; and the original whose replacement ends it.
     pub key: Key,
 }
 
@@ -67,14 +67,14 @@ pub fn resolve(buckets: &Buckets, path: &str, query: &str) -> Result<Resolved, F
         let object = Location { store: bucket.originals().clone(), key: object_key(request_key) };
         return Ok(Resolved { bucket: Arc::clone(bucket), object, derived: None });
     };
-    let root = last.parent_location()?;
+    let root = (last.parent_location()?, last.parent_id()?);
     derive(bucket, request_key, root, &links, buckets.limits)
 }
 
 fn derive(
     bucket: &Arc<Bucket>,
     request_key: &str,
-    root: Location,
+    (root, original): (Location, OriginalId),
     links: &[Link<'_>],
     limits: PlanLimits,
 ) -> Result<Resolved, Fault> {
@@ -82,20 +82,17 @@ fn derive(
     let plan = Plan::from_recipes(links.iter().rev().map(|link| link.recipe.as_ref()), limits)?;
     let hops = links.iter().map(Link::hop).collect::<Result<Vec<_>, Fault>>()?;
     let result_key = result_key(own.transform.result_key, request_key, &hops);
-    let store = StoreAddress { bucket: bucket.name(), storage: RESULTS, container: None }.id();
+    let store = bucket.results().clone();
     let derived = Derived {
         root,
         plan: Arc::new(plan),
         check_parent: links.iter().any(|link| link.transform.check_parent),
         // Neither a bucket's nor a storage's name has a colon, so the parts cannot run into each other.
-        key: Key::new(format!("{store}:{result_key}")),
+        key: Key::new(format!("{store}:{result_key}")).of(original),
     };
     let object = Location { store, key: object_key(&result_key) };
     Ok(Resolved { bucket: Arc::clone(bucket), object, derived: Some(derived) })
 }
-
-/// The storage that results are kept in.
-const RESULTS: &str = "transform";
 
 /// One transform on the way to the root.
 struct Link<'a> {
@@ -179,6 +176,12 @@ impl<'a> Link<'a> {
         let address = StoreAddress { bucket, storage: &self.transform.parent_storage, container };
         Ok(Location { store: address.id(), key: object_key(parent_key) })
     }
+
+    /// What the parent is called in URLs, whatever storage it is read from.
+    fn parent_id(&self) -> Result<OriginalId, Fault> {
+        let (parent_bucket, parent_key) = path::split(&self.parent)?;
+        Ok(OriginalId::in_bucket(parent_bucket, &object_key(parent_key)))
+    }
 }
 
 /// What a path says to a preset pattern.
@@ -200,6 +203,9 @@ fn find<'a, 'p>(buckets: &'a Buckets, path: &'p str) -> Result<(&'a Arc<Bucket>,
     };
     if key.len() <= 1 {
         return Err(not_found("the path names a bucket, not an object".to_owned()));
+    }
+    if is_reserved(key) {
+        return Err(not_found("there is no such object".to_owned()));
     }
     Ok((bucket, key))
 }

@@ -1,4 +1,4 @@
-//! The internal listener: `/stats`, `/metrics`, `/health` and `/ready`.
+//! The pages of the internal listener that only tell: `/stats`, `/metrics`, `/health` and `/ready`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -99,11 +99,12 @@ async fn ready(vitals: web::Data<Vitals>) -> HttpResponse {
 }
 
 async fn index() -> HttpResponse {
-    let pages = "Mortar's internal pages: /stats /metrics /health /ready\n";
+    let pages = "Mortar's internal pages: /stats /metrics /health /ready /variants, and POST /purge\n";
     uncached(StatusCode::NOT_FOUND).content_type(ContentType::plaintext()).body(pages)
 }
 
-fn uncached(status: StatusCode) -> actix_web::HttpResponseBuilder {
+/// An answer that nobody keeps.
+pub(super) fn uncached(status: StatusCode) -> actix_web::HttpResponseBuilder {
     let mut response = HttpResponse::build(status);
     response.insert_header((CACHE_CONTROL, "no-store"));
     response

@@ -166,6 +166,8 @@ fn detail(out: &mut DescriptorEncoder, child: &ActorStats) -> fmt::Result {
             counters(out, "cache_hits", "Asks answered from a tier", hits.into_iter())?;
             counter(out, "cache_misses", "Lookups that no tier could answer", cache.misses)?;
             counter(out, "cache_evictions", "Entries that left memory to make room", cache.evictions)?;
+            gauge(out, "cache_originals", "Originals that something is derived from", cache.originals as f64)?;
+            counter(out, "cache_replaced", "Entries that went with their original", cache.replaced)?;
             counter(out, "cache_shared_faults", "Failed operations of the shared level", cache.shared_faults)
         }
         Some(Detail::Lock(lock)) => {
@@ -187,6 +189,7 @@ fn detail(out: &mut DescriptorEncoder, child: &ActorStats) -> fmt::Result {
             gauge(out, "store_back_queued_bytes", "Bytes of those results", store_back.queued_bytes as f64)?;
             counter(out, "store_back_written", "Results stored", store_back.written)?;
             counter(out, "store_back_dropped", "Results dropped to make room", store_back.dropped)?;
+            counter(out, "store_back_outdated", "Results whose original was replaced", store_back.outdated)?;
             counter(out, "store_back_failed", "Results whose write failed", store_back.failed)
         }
     }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mortar_actors::epoch::Epoch;
 use mortar_actors::lock::{Errand, FlightContext};
 use mortar_actors::{Deadline, Fault};
 use tokio::time::Instant;
 
+use super::lookup::Kept;
 use super::{Pipeline, Served, Stage, Tier, lookup, original, rendition, store_back};
 use crate::adapters::raster::engine::RenderJob;
 use crate::domain::{Bucket, Derived, Location, Resolved};
@@ -45,8 +47,8 @@ pub(super) async fn join(
     let sought = Arc::clone(&wanted);
     let kept = Arc::clone(&wanted);
     let errand = Errand::new(move |flight| make(Arc::clone(&wanted), flight))
-        .looking(move || look_elsewhere(Arc::clone(&sought)))
-        .publishing(move |served| keep(&kept, served));
+        .looking(move |epoch| look_elsewhere(Arc::clone(&sought), epoch))
+        .publishing(move |served, epoch| keep(&kept, served, epoch));
     pipeline.flights.join(&derived.key, deadline, errand).await
 }
 
@@ -55,13 +57,13 @@ pub(super) async fn join(
 async fn make(wanted: Arc<Wanted>, flight: FlightContext) -> Result<Arc<Served>, Fault> {
     let Wanted { pipeline, object, derived, .. } = &*wanted;
     let deadline = flight.deadline;
-    let time_to_live = wanted.time_to_live();
+    let kept = Kept { key: &derived.key, time_to_live: wanted.time_to_live(), epoch: &flight.epoch };
     if flight.look_again
         && let Some(hit) = lookup::cached(pipeline, &derived.key, deadline).await
     {
         return Ok(hit);
     }
-    if let Some(stored) = lookup::stored(pipeline, object, &derived.key, time_to_live, deadline).await? {
+    if let Some(stored) = lookup::stored(pipeline, object, kept, deadline).await? {
         return Ok(stored);
     }
     let started = Instant::now();
@@ -79,12 +81,12 @@ async fn make(wanted: Arc<Wanted>, flight: FlightContext) -> Result<Arc<Served>,
 
 /// Keeps a result that was rendered, in the cache and in its store. The future waits until other instances can find it
 /// in one of them.
-fn keep(wanted: &Wanted, served: &Arc<Served>) -> impl Future<Output = ()> + use<> {
+fn keep(wanted: &Wanted, served: &Arc<Served>, epoch: &Epoch) -> impl Future<Output = ()> + use<> {
     let Wanted { pipeline, object, derived, .. } = wanted;
     let time_to_live = wanted.time_to_live();
     let kept = (served.tier == Tier::Rendered).then(|| {
-        let sharing = pipeline.cache.insert(derived.key.clone(), Arc::clone(&served.rendition), time_to_live);
-        (sharing, store_back::offer(pipeline, object, Arc::clone(&served.rendition)))
+        let sharing = pipeline.cache.insert(derived.key.clone(), Arc::clone(&served.rendition), time_to_live, epoch);
+        (sharing, store_back::offer(pipeline, object, &derived.key, Arc::clone(&served.rendition), epoch))
     });
     async move {
         if let Some((sharing, storing)) = kept
@@ -96,12 +98,12 @@ fn keep(wanted: &Wanted, served: &Arc<Served>) -> impl Future<Output = ()> + use
 }
 
 /// Looks for what another instance may have made meanwhile. A tier that fails here has nothing.
-async fn look_elsewhere(wanted: Arc<Wanted>) -> Option<Arc<Served>> {
+async fn look_elsewhere(wanted: Arc<Wanted>, epoch: Epoch) -> Option<Arc<Served>> {
     let Wanted { pipeline, object, derived, .. } = &*wanted;
     let deadline = Deadline::within(LOOK);
-    let time_to_live = wanted.time_to_live();
+    let kept = Kept { key: &derived.key, time_to_live: wanted.time_to_live(), epoch: &epoch };
     if let Some(hit) = lookup::cached(pipeline, &derived.key, deadline).await {
         return Some(hit);
     }
-    lookup::stored(pipeline, object, &derived.key, time_to_live, deadline).await.ok().flatten()
+    lookup::stored(pipeline, object, kept, deadline).await.ok().flatten()
 }

@@ -3,11 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mortar_actors::epoch::Epoch;
 use mortar_actors::{Deadline, Fault, Key, Rendition};
 use tokio::time::Instant;
 
 use super::{Pipeline, Served, Stage, Tier, rendition};
 use crate::domain::Location;
+
+/// How what is found in the result store is kept in the cache.
+#[derive(Clone, Copy)]
+pub(super) struct Kept<'a> {
+    pub(super) key: &'a Key,
+    pub(super) time_to_live: Duration,
+    /// Entered before the store is read.
+    pub(super) epoch: &'a Epoch,
+}
 
 /// Looks into the cache: memory on this very thread, then whatever level instances share.
 pub(super) async fn cached(pipeline: &Pipeline, key: &Key, deadline: Deadline) -> Option<Arc<Served>> {
@@ -24,12 +34,11 @@ pub(super) async fn cached(pipeline: &Pipeline, key: &Key, deadline: Deadline) -
 pub(super) async fn stored(
     pipeline: &Pipeline,
     object: &Location,
-    key: &Key,
-    time_to_live: Duration,
+    kept: Kept<'_>,
     deadline: Deadline,
 ) -> Result<Option<Arc<Served>>, Fault> {
     let started = Instant::now();
-    let Location { store, key: name } = object;
+    let (Location { store, key: name }, Kept { key, time_to_live, epoch }) = (object, kept);
     let loaded = match pipeline.storage.load(store, name, pipeline.settings.result_bytes, deadline).await {
         Ok(loaded) => loaded,
         Err(fault) if fault.is_not_found() => return Ok(None),
@@ -42,7 +51,7 @@ pub(super) async fn stored(
             return Ok(None);
         }
     };
-    pipeline.cache.insert(key.clone(), Arc::clone(&rendition), time_to_live);
+    pipeline.cache.insert(key.clone(), Arc::clone(&rendition), time_to_live, epoch);
     let stages = vec![Stage::new("result store", started.elapsed())];
     Ok(Some(Arc::new(Served { rendition, tier: Tier::ResultStore, stages })))
 }

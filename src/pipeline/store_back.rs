@@ -2,14 +2,21 @@
 
 use std::sync::Arc;
 
+use mortar_actors::epoch::Epoch;
 use mortar_actors::store_back::{StoreBackItem, Storing};
-use mortar_actors::{ObjectMeta, Rendition};
+use mortar_actors::{Key, ObjectMeta, Rendition};
 
 use super::Pipeline;
-use crate::domain::Location;
+use crate::domain::{Location, Marker};
 
 /// Queues a result for its store.
-pub(super) fn offer(pipeline: &Pipeline, object: &Location, rendition: Arc<Rendition>) -> Storing {
+pub(super) fn offer(
+    pipeline: &Pipeline,
+    object: &Location,
+    key: &Key,
+    rendition: Arc<Rendition>,
+    epoch: &Epoch,
+) -> Storing {
     let side = |name: &str, pixels: Option<u32>| Some((name.to_owned(), pixels?.to_string()));
     let sides = [side("x-amz-meta-public-width", rendition.width), side("x-amz-meta-public-height", rendition.height)];
     let meta = ObjectMeta {
@@ -19,5 +26,7 @@ pub(super) fn offer(pipeline: &Pipeline, object: &Location, rendition: Arc<Rendi
         last_modified: Some(rendition.last_modified),
         headers: sides.into_iter().flatten().collect(),
     };
-    pipeline.store_back.offer(StoreBackItem { store: object.store.clone(), key: object.key.clone(), meta, rendition })
+    let marker = Marker::of(key, &object.key, epoch).name();
+    let (store, key, epoch) = (object.store.clone(), object.key.clone(), epoch.clone());
+    pipeline.store_back.offer(StoreBackItem { store, key, meta, rendition, marker, epoch })
 }

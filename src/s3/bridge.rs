@@ -41,7 +41,7 @@ pub(super) fn request(from: &HttpRequest, pieces: Pieces, patience: Duration) ->
     }
     if to.method() == hyper::Method::PUT && names_object(from.path()) {
         to.extensions_mut().insert(Upload::new(pieces));
-    } else {
+    } else if has_body(from) {
         let pieces = stream::unfold(pieces, move |mut pieces| async move {
             let piece = timeout(patience, pieces.recv()).await.unwrap_or(Some(Err(Refusal::TooSlow)))?;
             Some((piece.map_err(Refusal::to_fault), pieces))
@@ -49,6 +49,13 @@ pub(super) fn request(from: &HttpRequest, pieces: Pieces, patience: Duration) ->
         *to.body_mut() = Body::from(StreamingBlob::wrap(pieces));
     }
     Ok(to)
+}
+
+/// The library wants to know the length of a body, also where there is none.
+fn has_body(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    let length = headers.get("content-length").is_some_and(|length| length.as_bytes() != b"0");
+    length || headers.contains_key("transfer-encoding")
 }
 
 /// Hands the body of a request on until its end, or until nobody wants it any more.

@@ -39,6 +39,7 @@ impl Operations {
         let written = to_its_end(async move {
             let stored = pipeline.storage.put(&target.store, &target.key, meta, body, PutCondition::None, deadline);
             let written = stored.await.map_err(|fault| error_of(&fault))?;
+            pipeline.invalidate(&bucket, &target.key).await.map_err(|fault| error_of(&fault))?;
             Ok(written)
         });
         let written = written.await?;

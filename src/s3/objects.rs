@@ -32,6 +32,7 @@ impl Operations {
         let written = to_its_end(async move {
             let stored = pipeline.storage.put(&place.store, &place.key, meta, body, condition, deadline).await;
             let written = stored.map_err(|fault| outcome.error_or(|| error_of(&fault)))?;
+            pipeline.invalidate(&bucket, &place.key).await.map_err(|fault| error_of(&fault))?;
             Ok(written)
         });
         let written = written.await?;
@@ -87,6 +88,7 @@ impl Operations {
         let (pipeline, deadline) = (Arc::clone(&self.pipeline), self.soon());
         to_its_end(async move {
             pipeline.storage.delete(&store, &key, deadline).await.map_err(|fault| error_of(&fault))?;
+            pipeline.invalidate(&bucket, &key).await.map_err(|fault| error_of(&fault))?;
             Ok(())
         })
         .await

@@ -11,6 +11,7 @@
 pub mod origin;
 pub mod pictures;
 pub mod redis;
+pub mod s3;
 pub mod wire;
 
 use std::fs;
@@ -195,6 +196,12 @@ impl Mortar {
     /// A page of the internal listener.
     pub fn internal(&self, path: &str) -> Answer {
         send("GET", &format!("{}{path}", self.internal), &[])
+    }
+
+    /// POST of JSON to a page of the internal listener.
+    pub fn order(&self, path: &str, body: &str) -> Answer {
+        let request = Request::builder().method("POST").uri(format!("{}{path}", self.internal));
+        run(request.body(body.to_owned()).unwrap())
     }
 
     /// `/stats`, parsed.
@@ -388,13 +395,17 @@ pub fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Every file below a directory.
+/// Every file below a directory, but for those that Mortar keeps for itself in `.mortar`.
 pub fn files_below(directory: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     entries
         .flat_map(|entry| {
             let path = entry.unwrap().path();
-            if path.is_dir() { files_below(&path) } else { vec![path] }
+            match path.is_dir() {
+                true if path.ends_with(".mortar") => Vec::new(),
+                true => files_below(&path),
+                false => vec![path],
+            }
         })
         .collect()
 }
@@ -413,7 +424,11 @@ fn agent() -> Agent {
 pub fn send(method: &str, url: &str, headers: &[(&str, &str)]) -> Answer {
     let request = Request::builder().method(method).uri(url);
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-    let (parts, mut body) = agent().run(request.body(()).unwrap()).unwrap().into_parts();
+    run(request.body(()).unwrap())
+}
+
+fn run(request: Request<impl ureq::AsSendBody>) -> Answer {
+    let (parts, mut body) = agent().run(request).unwrap().into_parts();
     let mut bytes = Vec::new();
     body.as_reader().read_to_end(&mut bytes).unwrap();
     Answer { status: parts.status.as_u16(), headers: parts.headers, body: bytes }

@@ -21,6 +21,7 @@ fn storage(kind: StorageKind) -> StorageConfig {
         bucket: None,
         url: None,
         headers: HashMap::new().into_iter().collect(),
+        s3: None,
     }
 }
 

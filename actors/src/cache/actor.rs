@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::handle::Levels;
 use super::{CacheSettings, SharedCache};
 use crate::breaker::Breaker;
+use crate::epoch::Epoch;
 use crate::fault::Fault;
 use crate::fence::fenced_async;
 use crate::handle::Ask;
@@ -29,12 +30,16 @@ pub(super) struct Guarded {
     faults: AtomicU64,
 }
 
-pub(super) struct Lookup(pub(super) Key);
+pub(super) struct Lookup {
+    pub(super) key: Key,
+    pub(super) epoch: Epoch,
+}
 
 pub(super) struct Keep {
     pub(super) key: Key,
     pub(super) rendition: Arc<Rendition>,
     pub(super) time_to_live: Duration,
+    pub(super) epoch: Epoch,
     pub(super) told: oneshot::Sender<bool>,
 }
 
@@ -91,7 +96,7 @@ impl Cache {
 impl State for Cache {}
 
 impl Serve<Lookup> for Cache {
-    fn serve(&mut self, Lookup(key): Lookup, _ticket: &Ticket) -> Work<Option<Arc<Rendition>>> {
+    fn serve(&mut self, Lookup { key, epoch }: Lookup, _ticket: &Ticket) -> Work<Option<Arc<Rendition>>> {
         // It may have come while the message was under way.
         if let Some(rendition) = self.levels.memory().get(&key) {
             return Work::Done(Ok(Some(rendition)));
@@ -101,7 +106,7 @@ impl Serve<Lookup> for Cache {
             let Some(shared) = &levels.shared else { return Ok(None) };
             let found = shared.ask(shared.level.get(&key)).await.flatten();
             Ok(found.map(|(rendition, time_to_live)| {
-                levels.memory().insert(key, Arc::clone(&rendition), time_to_live);
+                levels.memory().insert(key, Arc::clone(&rendition), time_to_live, &epoch);
                 rendition
             }))
         })
@@ -112,11 +117,14 @@ impl Serve<Keep> for Cache {
     fn serve(&mut self, keep: Keep, _ticket: &Ticket) -> Work<()> {
         let levels = Arc::clone(&self.levels);
         Work::kept(async move {
-            if let Some(shared) = &levels.shared {
-                let kept = shared.ask(shared.level.put(&keep.key, &keep.rendition, keep.time_to_live)).await;
-                // Mostly nobody waits to hear it.
-                keep.told.send(kept == Some(true)).ok();
-            }
+            // What became old on its way here is not kept, nor what the others could not tell to be old.
+            let (Some(shared), Some(_commit), Some(mark)) = (&levels.shared, keep.epoch.commit(), keep.epoch.mark())
+            else {
+                return Ok(());
+            };
+            let kept = shared.ask(shared.level.put(&keep.key, &keep.rendition, keep.time_to_live, mark)).await;
+            // Mostly nobody waits to hear it.
+            keep.told.send(kept == Some(true)).ok();
             Ok(())
         })
     }

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::actor::{Cache, Forget, Guarded, Keep, Lookup};
 use super::memory::{MemoryCounters, MemoryLevel};
 use super::{CacheSettings, CacheStats, SharedCache};
+use crate::epoch::{Epoch, Epochs};
 use crate::gate::Gate;
 use crate::handle::Door;
 use crate::stats::Detail;
@@ -33,6 +34,7 @@ pub struct Sharing(oneshot::Receiver<bool>);
 /// Both levels, and what they counted.
 pub(super) struct Levels {
     settings: CacheSettings,
+    epochs: Epochs,
     memory: ArcSwap<MemoryLevel>,
     pub(super) counters: Arc<MemoryCounters>,
     pub(super) shared: Option<Guarded>,
@@ -55,7 +57,10 @@ impl CacheHandle {
             return in_memory;
         }
         let shared = match self.levels.shared {
-            Some(_) => self.door.ask(&self.lookups, Lookup(key.clone()), deadline).await.ok().flatten(),
+            Some(_) => {
+                let lookup = Lookup { key: key.clone(), epoch: self.levels.epochs.enter(key) };
+                self.door.ask(&self.lookups, lookup, deadline).await.ok().flatten()
+            }
             None => None,
         };
         let counter = if shared.is_some() { &self.levels.shared_hits } else { &self.levels.misses };
@@ -63,13 +68,14 @@ impl CacheHandle {
         shared
     }
 
-    /// Keeps an entry for `time_to_live`: in memory at once, in the shared level behind the caller's back. When too
-    /// many writes are under way there, this one is dropped and counted. Who cares may wait for what becomes of it.
-    pub fn insert(&self, key: Key, rendition: Arc<Rendition>, time_to_live: Duration) -> Sharing {
-        self.levels.memory().insert(key.clone(), Arc::clone(&rendition), time_to_live);
+    /// Keeps an entry for `time_to_live`, or until the epoch it was made under ends: in memory at once, in the shared
+    /// level behind the caller's back. When too many writes are under way there, this one is dropped and counted. Who
+    /// cares may wait for what becomes of it.
+    pub fn insert(&self, key: Key, rendition: Arc<Rendition>, time_to_live: Duration, epoch: &Epoch) -> Sharing {
+        self.levels.memory().insert(key.clone(), Arc::clone(&rendition), time_to_live, epoch);
         let (told, shared) = oneshot::channel();
         if self.levels.shared.is_some() {
-            let keep = Keep { key, rendition, time_to_live, told };
+            let keep = Keep { key, rendition, time_to_live, epoch: epoch.clone(), told };
             if self.door.tell(&self.writes, keep, Deadline::within(time_to_live)).is_err() {
                 self.levels.shared_dropped.fetch_add(1, Relaxed);
             }
@@ -95,12 +101,13 @@ impl Sharing {
 }
 
 impl Levels {
-    fn new(settings: CacheSettings, shared: Option<Arc<dyn SharedCache>>) -> Self {
+    fn new(settings: CacheSettings, epochs: Epochs, shared: Option<Arc<dyn SharedCache>>) -> Self {
         let counters = Arc::<MemoryCounters>::default();
         let shared = shared.map(|level| Guarded::new(level, &settings));
         Self {
             memory: ArcSwap::from_pointee(Self::empty(&settings, &counters)),
             settings,
+            epochs,
             counters,
             shared,
             shared_hits: AtomicU64::new(0),
@@ -136,6 +143,8 @@ impl Observe for Levels {
             insertions: self.counters.insertions.load(Relaxed),
             evictions: self.counters.evictions.load(Relaxed),
             expired: self.counters.expired.load(Relaxed),
+            originals: self.epochs.live(),
+            replaced: self.counters.replaced.load(Relaxed),
             shared_faults: self.shared.as_ref().map_or(0, Guarded::faults),
             shared_dropped: self.shared_dropped.load(Relaxed),
             shared_resting: self.shared.as_ref().is_some_and(Guarded::is_resting),
@@ -148,11 +157,18 @@ impl TreeBuilder {
     pub fn cache(&mut self, settings: CacheSettings, shared: Option<Arc<dyn SharedCache>>) -> CacheHandle {
         let lookups = Gate::counting("lookups", settings.lookups);
         let writes = Gate::counting("cache writes", settings.writes);
-        let levels = Arc::new(Levels::new(settings, shared));
+        let epochs = self.shared_epochs().clone();
+        let levels = Arc::new(Levels::new(settings, epochs.clone(), shared));
         let rebuilt = Arc::clone(&levels);
         let observed = Arc::clone(&levels);
         let door = self.observed_actor("cache", vec![lookups.clone(), writes.clone()], Some(observed), move || {
             Cache::new(Arc::clone(&rebuilt))
+        });
+        let memory = Arc::downgrade(&levels);
+        epochs.on_end(move |key| {
+            if let Some(levels) = memory.upgrade() {
+                levels.memory().remove_ended(key);
+            }
         });
         CacheHandle { door, lookups, writes, levels }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter};
 
+use crate::epoch::{Entered, Epoch};
 use crate::vocab::{Deadline, Key, Rendition};
 
 /// Each shard must take a few of the largest entries, or else large pictures would push each other out.
@@ -29,12 +30,14 @@ pub(super) struct MemoryCounters {
     pub(super) insertions: AtomicU64,
     pub(super) evictions: AtomicU64,
     pub(super) expired: AtomicU64,
+    pub(super) replaced: AtomicU64,
 }
 
 #[derive(Clone)]
 struct Entry {
     rendition: Arc<Rendition>,
     expires: Deadline,
+    epoch: Arc<Entered>,
     weight: u64,
 }
 
@@ -59,9 +62,13 @@ impl MemoryLevel {
         Self { entries, max_entry_bytes, counters }
     }
 
-    /// An entry that has not outlived its time.
+    /// An entry that has outlived neither its time nor its original.
     pub(super) fn get(&self, key: &Key) -> Option<Arc<Rendition>> {
         let entry = self.entries.get(key)?;
+        if entry.epoch.is_over() {
+            self.remove_ended(key);
+            return None;
+        }
         if !entry.expires.has_passed() {
             self.counters.hits.fetch_add(1, Relaxed);
             return Some(entry.rendition);
@@ -73,8 +80,12 @@ impl MemoryLevel {
         None
     }
 
-    /// Keeps an entry, unless it is too large or has no time to live. An older one of that key goes in any case.
-    pub(super) fn insert(&self, key: Key, rendition: Arc<Rendition>, time_to_live: Duration) {
+    /// Keeps an entry, unless it is too large or has no time to live. An older one of that key goes in any case. One
+    /// whose epoch is over is dropped, and leaves what was made under a later one.
+    pub(super) fn insert(&self, key: Key, rendition: Arc<Rendition>, time_to_live: Duration, epoch: &Epoch) {
+        if epoch.is_over() {
+            return;
+        }
         if time_to_live.is_zero() {
             self.entries.remove(&key);
             return;
@@ -86,12 +97,20 @@ impl MemoryLevel {
             return;
         }
         let expires = Deadline::within(time_to_live);
-        self.entries.insert(key, Entry { rendition, expires, weight });
+        let epoch = Arc::new(epoch.enter(&key));
+        self.entries.insert(key, Entry { rendition, expires, epoch, weight });
         self.counters.insertions.fetch_add(1, Relaxed);
     }
 
     pub(super) fn remove(&self, key: &Key) {
         self.entries.remove(key);
+    }
+
+    /// Removes an entry whose epoch is over, unless one of a later epoch has taken its place.
+    pub(super) fn remove_ended(&self, key: &Key) {
+        if self.entries.remove_if(key, |entry| entry.epoch.is_over()).is_some() {
+            self.counters.replaced.fetch_add(1, Relaxed);
+        }
     }
 
     pub(super) fn len(&self) -> usize {

@@ -21,6 +21,10 @@ pub struct CacheStats {
     pub evictions: u64,
     /// Entries found in memory after their time to live.
     pub expired: u64,
+    /// Originals that something in memory or on its way is derived from.
+    pub originals: usize,
+    /// Entries that left memory because their original was replaced.
+    pub replaced: u64,
     /// Operations of the shared level that failed or took too long.
     pub shared_faults: u64,
     /// Writes to the shared level that were dropped because too many were under way.

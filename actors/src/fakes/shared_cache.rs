@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::{Gauge, Script};
 use crate::cache::SharedCache;
+use crate::epoch::Mark;
 use crate::fault::Fault;
 use crate::vocab::{Key, Rendition};
 
@@ -56,7 +57,7 @@ impl SharedCache for FakeSharedCache {
         Ok(self.entries.lock().expect("no test panics inside a fake").get(key).cloned())
     }
 
-    async fn put(&self, key: &Key, entry: &Rendition, time_to_live: Duration) -> Result<bool, Fault> {
+    async fn put(&self, key: &Key, entry: &Rendition, time_to_live: Duration, _mark: Mark) -> Result<bool, Fault> {
         self.play().await?;
         self.keep(key.clone(), Arc::new(entry.clone()), time_to_live);
         Ok(true)

@@ -5,6 +5,7 @@ use super::errand::Errand;
 use super::flight::{Flight, NoSeat, Seat};
 use super::leased::Leased;
 use super::roll::Roll;
+use crate::epoch::Epochs;
 use crate::fault::{Fault, FaultKind};
 use crate::gate::Gate;
 use crate::handle::Ask;
@@ -17,6 +18,7 @@ pub(crate) struct Lock<T> {
     settings: LockSettings,
     flights: Gate,
     lease: Arc<Leased>,
+    epochs: Epochs,
     roll: Arc<Roll<T>>,
 }
 
@@ -31,13 +33,20 @@ impl<T: Clone + Send + Sync + 'static> Ask for Join<T> {
 }
 
 impl<T: Clone + Send + Sync + 'static> Lock<T> {
-    pub(super) fn new(settings: LockSettings, flights: Gate, lease: Arc<Leased>, roll: Arc<Roll<T>>) -> Self {
+    pub(super) fn new(
+        settings: LockSettings,
+        flights: Gate,
+        lease: Arc<Leased>,
+        epochs: Epochs,
+        roll: Arc<Roll<T>>,
+    ) -> Self {
         roll.strike_out_ended();
-        Self { settings, flights, lease, roll }
+        Self { settings, flights, lease, epochs, roll }
     }
 
     fn join(&self, key: Key, errand: Errand<T>) -> Result<Seat<T>, Fault> {
-        if let Some(flight) = self.roll.find(&key) {
+        // What a flight under an ended epoch makes is for those who asked before its original was replaced.
+        if let Some(flight) = self.roll.find(&key).filter(|flight| !flight.epoch().is_over()) {
             match flight.sit(self.settings.max_waiters_per_key) {
                 Ok(seat) => {
                     self.roll.joined();
@@ -48,9 +57,11 @@ impl<T: Clone + Send + Sync + 'static> Lock<T> {
             }
         }
         let permit = self.flights.try_enter(1)?;
-        let (flight, seat) = Flight::new(key, Deadline::within(self.settings.flight_timeout));
+        let epoch = self.epochs.enter(&key);
+        let (flight, seat) = Flight::new(key, epoch, Deadline::within(self.settings.flight_timeout));
         self.roll.enter(&flight);
-        drop(tokio::spawn(flight.run(errand, Arc::clone(&self.lease), Arc::clone(&self.roll), permit)));
+        let (lease, epochs, roll) = (Arc::clone(&self.lease), self.epochs.clone(), Arc::clone(&self.roll));
+        drop(tokio::spawn(flight.run(errand, lease, epochs, roll, permit)));
         Ok(seat)
     }
 }

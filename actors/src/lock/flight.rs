@@ -6,6 +6,7 @@ use tokio::sync::watch;
 use super::errand::{Errand, FlightContext};
 use super::leased::Leased;
 use super::roll::Roll;
+use crate::epoch::{Epoch, Epochs};
 use crate::fault::{Fault, FaultKind};
 use crate::fence::fenced_async;
 use crate::gate::Permit;
@@ -17,6 +18,7 @@ use crate::wait::within;
 /// It is a task of its own: it belongs to no requester and not to the actor. Its waiters share one channel.
 pub(super) struct Flight<T> {
     key: Key,
+    epoch: Epoch,
     stop: StopFlag,
     /// Zero means that it is about to end, for ever: nobody can take a seat any more.
     waiters: AtomicUsize,
@@ -48,10 +50,10 @@ pub(super) enum NoSeat {
 
 impl<T: Clone + Send + Sync + 'static> Flight<T> {
     /// A flight with its first seat taken.
-    pub(super) fn new(key: Key, deadline: Deadline) -> (Arc<Self>, Seat<T>) {
+    pub(super) fn new(key: Key, epoch: Epoch, deadline: Deadline) -> (Arc<Self>, Seat<T>) {
         let (sender, outcome) = watch::channel(None);
-        let flight =
-            Arc::new(Self { key, stop: StopFlag::new(deadline), waiters: AtomicUsize::new(1), outcome: sender });
+        let (stop, waiters) = (StopFlag::new(deadline), AtomicUsize::new(1));
+        let flight = Arc::new(Self { key, epoch, stop, waiters, outcome: sender });
         (Arc::clone(&flight), Seat { flight, outcome })
     }
 
@@ -71,6 +73,11 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         &self.key
     }
 
+    /// The epoch that it began under.
+    pub(super) fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
     pub(super) fn waiters(&self) -> usize {
         self.waiters.load(Ordering::Relaxed)
     }
@@ -80,6 +87,7 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         self: Arc<Self>,
         errand: Errand<T>,
         lease: Arc<Leased>,
+        epochs: Epochs,
         roll: Arc<Roll<T>>,
         permit: Permit,
     ) {
@@ -87,13 +95,15 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         let outcome = tokio::select! {
             biased;
             fault = self.stop.raised() => Err(fault),
-            outcome = fenced_async(self.work(&errand, &lease)) => outcome.and_then(|outcome| outcome),
+            outcome = fenced_async(self.work(&errand, &lease, &epochs)) => outcome.and_then(|outcome| outcome),
         };
         landing.outcome = Some(outcome);
     }
 
-    async fn work(&self, errand: &Errand<T>, lease: &Arc<Leased>) -> Result<T, Fault> {
-        let context = FlightContext { deadline: self.stop.deadline(), stop: self.stop.clone(), look_again: false };
+    async fn work(&self, errand: &Errand<T>, lease: &Arc<Leased>, epochs: &Epochs) -> Result<T, Fault> {
+        let epoch = epochs.learn_mark(self.epoch.clone(), &self.key).await;
+        let (deadline, stop) = (self.stop.deadline(), self.stop.clone());
+        let context = FlightContext { deadline, stop, epoch, look_again: false };
         lease.fly(&self.key, errand, context).await
     }
 }

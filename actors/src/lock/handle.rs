@@ -61,10 +61,10 @@ impl TreeBuilder {
         let flights = Gate::counting("flights", settings.max_flights);
         let lease = Arc::new(Leased::new(lease, &settings));
         let roll = Arc::new(Roll::new(Arc::clone(&lease), flights.clone()));
-        let observed = Arc::clone(&roll);
+        let (observed, epochs) = (Arc::clone(&roll), self.shared_epochs().clone());
         let gates = vec![joins.clone(), flights.clone()];
         let door = self.observed_actor("lock", gates, Some(observed), move || {
-            Lock::new(settings.clone(), flights.clone(), Arc::clone(&lease), Arc::clone(&roll))
+            Lock::new(settings.clone(), flights.clone(), Arc::clone(&lease), epochs.clone(), Arc::clone(&roll))
         });
         LockHandle { door, joins }
     }

@@ -6,6 +6,7 @@ use super::errand::{Errand, FlightContext};
 use super::tenure::Tenure;
 use super::{Claim, Lease, LockSettings};
 use crate::breaker::Breaker;
+use crate::epoch::{Epoch, Mark};
 use crate::fault::Fault;
 use crate::fence::fenced_async;
 use crate::vocab::{Deadline, Key};
@@ -62,6 +63,7 @@ impl Leased {
         context: FlightContext,
     ) -> Result<T, Fault> {
         let Some(lease) = &self.lease else { return alone(errand, context).await };
+        let key = &leased_name(key, &context.epoch);
         loop {
             let asked = Deadline::within(self.settings.lease_time_to_live);
             match self.bounded(lease.claim(key, self.settings.lease_time_to_live)).await {
@@ -76,7 +78,7 @@ impl Leased {
                     drop(within(poll, fenced_async(lease.finished(key))).await);
                 }
             }
-            if let Some(made_elsewhere) = errand.look().await {
+            if let Some(made_elsewhere) = errand.look(&context.epoch).await {
                 self.answered_elsewhere.fetch_add(1, Relaxed);
                 return Ok(made_elsewhere);
             }
@@ -89,12 +91,13 @@ impl Leased {
         errand: &Errand<T>,
         context: FlightContext,
     ) -> Result<T, Fault> {
+        let epoch = context.epoch.clone();
         let made = tenure.renewing(errand.begin(context)).await?;
         if !tenure.is_certain() {
             // Another instance may have read a newer original meanwhile: its result is the one to keep.
             self.lost.fetch_add(1, Relaxed);
             tracing::info!(key = %tenure.key(), "the lease was lost; the result is handed out and not kept");
-        } else if let Some(publication) = errand.publish(&made) {
+        } else if let Some(publication) = errand.publish(&made, &epoch) {
             tenure.end_after(publication);
         }
         Ok(made)
@@ -115,10 +118,19 @@ impl Leased {
     }
 }
 
+/// What the lease is on: those who make something of a newer original need not wait for those of an older one.
+fn leased_name(key: &Key, epoch: &Epoch) -> Key {
+    match epoch.mark() {
+        Some(mark) if mark != Mark::default() => Key::new(format!("{key}@{mark}")),
+        _ => key.clone(),
+    }
+}
+
 /// Does the errand without a lease. What is made is published all the same: the next instance may find it.
 async fn alone<T: Clone + Send + Sync + 'static>(errand: &Errand<T>, context: FlightContext) -> Result<T, Fault> {
+    let epoch = context.epoch.clone();
     let made = errand.begin(context).await?;
     // Nobody waits until others can find it.
-    drop(errand.publish(&made));
+    drop(errand.publish(&made, &epoch));
     Ok(made)
 }

@@ -18,6 +18,7 @@ pub(super) struct Queue {
     written: AtomicU64,
     dropped: AtomicU64,
     failed: AtomicU64,
+    outdated: AtomicU64,
     lost: AtomicU64,
 }
 
@@ -41,6 +42,15 @@ pub(super) struct Outcome {
     waiting: Option<oneshot::Sender<bool>>,
 }
 
+/// What became of a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    Written,
+    Failed,
+    /// Its original was replaced.
+    Outdated,
+}
+
 impl Queue {
     pub(super) fn new(max_items: usize, max_bytes: u64) -> Self {
         Self {
@@ -52,6 +62,7 @@ impl Queue {
             written: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            outdated: AtomicU64::new(0),
             lost: AtomicU64::new(0),
         }
     }
@@ -124,12 +135,16 @@ impl Queued {
 }
 
 impl Outcome {
-    pub(super) fn tell(mut self, written: bool) {
+    pub(super) fn tell(mut self, ending: Ending) {
         if let Some(waiting) = self.waiting.take() {
             // Mostly nobody waits to hear it.
-            waiting.send(written).ok();
+            waiting.send(ending == Ending::Written).ok();
         }
-        let counter = if written { &self.queue.written } else { &self.queue.failed };
+        let counter = match ending {
+            Ending::Written => &self.queue.written,
+            Ending::Failed => &self.queue.failed,
+            Ending::Outdated => &self.queue.outdated,
+        };
         counter.fetch_add(1, Relaxed);
     }
 }
@@ -157,6 +172,7 @@ impl Observe for Queue {
             written: self.written.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
             failed: self.failed.load(Relaxed),
+            outdated: self.outdated.load(Relaxed),
             lost: self.lost.load(Relaxed),
         })
     }

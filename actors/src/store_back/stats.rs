@@ -15,6 +15,8 @@ pub struct StoreBackStats {
     pub dropped: u64,
     /// Results whose write failed.
     pub failed: u64,
+    /// Results not kept because their original was replaced.
+    pub outdated: u64,
     /// Results lost to a panic.
     pub lost: u64,
 }

@@ -1,13 +1,15 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
-use super::queue::{Outcome, Queue};
+use super::queue::{Ending, Outcome, Queue};
 use super::{StoreBackItem, StoreBackSettings};
+use crate::fault::Fault;
 use crate::storage::StorageHandle;
-use crate::vocab::Deadline;
+use crate::vocab::{Deadline, ObjectMeta};
 
 /// Writes what comes into the queue, several at once, for ever.
 pub(super) async fn write_all(queue: Arc<Queue>, storage: StorageHandle, settings: StoreBackSettings) {
@@ -25,10 +27,33 @@ pub(super) async fn write_all(queue: Arc<Queue>, storage: StorageHandle, setting
 
 async fn write(item: StoreBackItem, outcome: Outcome, storage: &StorageHandle, settings: &StoreBackSettings) {
     let deadline = Deadline::within(settings.write_timeout);
-    let body = item.rendition.body.clone();
-    let written = storage.put_back(item.store, item.key, item.meta, body, deadline).await;
+    let Some(commit) = item.epoch.commit() else { return outcome.tell(Ending::Outdated) };
+    let written = write_marked(&item, storage, deadline).await;
     if let Err(fault) = &written {
         tracing::warn!(error = fault as &dyn Error, "a result could not be stored");
     }
-    outcome.tell(written.is_ok());
+    // A write that failed may have arrived all the same.
+    if !commit.stands().await {
+        remove_marked(&item, storage, Deadline::within(settings.write_timeout)).await;
+        return outcome.tell(Ending::Outdated);
+    }
+    outcome.tell(if written.is_ok() { Ending::Written } else { Ending::Failed });
+}
+
+/// Writes the marker and then the result, so that whatever is stored can be found.
+async fn write_marked(item: &StoreBackItem, storage: &StorageHandle, deadline: Deadline) -> Result<(), Fault> {
+    let nothing = ObjectMeta { length: Some(0), ..ObjectMeta::default() };
+    storage.put_back(item.store.clone(), item.marker.clone(), nothing, Bytes::new(), deadline).await?;
+    let body = item.rendition.body.clone();
+    storage.put_back(item.store.clone(), item.key.clone(), item.meta.clone(), body, deadline).await.map(drop)
+}
+
+/// Removes the result and then the marker: where the first fails, the second is still there to find it by.
+async fn remove_marked(item: &StoreBackItem, storage: &StorageHandle, deadline: Deadline) {
+    for key in [&item.key, &item.marker] {
+        if let Err(fault) = storage.delete(&item.store, key, deadline).await {
+            tracing::warn!(error = &fault as &dyn Error, "a result of a replaced original could not be removed");
+            return;
+        }
+    }
 }

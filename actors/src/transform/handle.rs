@@ -6,7 +6,7 @@ use super::{Engine, TransformSettings};
 use crate::fault::Fault;
 use crate::handle::Door;
 use crate::tree::TreeBuilder;
-use crate::vocab::{Deadline, Key};
+use crate::vocab::{Deadline, Key, Originals};
 
 /// The way to the renders. Cheap to clone.
 pub struct TransformHandle<E: Engine> {
@@ -24,6 +24,11 @@ impl<E: Engine> TransformHandle<E> {
     /// time to wait, while its key is refused for that.
     pub async fn render(&self, key: &Key, job: E::Job, deadline: Deadline) -> Result<E::Output, Fault> {
         self.door.ask(&self.floor.renders, Job { key: key.clone(), job }, deadline).await
+    }
+
+    /// Tries again what was refused because it panicked, of originals that have been replaced.
+    pub fn let_out(&self, originals: &Originals) {
+        self.floor.quarantine.let_out(originals);
     }
 }
 

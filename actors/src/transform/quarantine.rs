@@ -5,7 +5,7 @@ use std::time::Duration;
 use lru::LruCache;
 
 use crate::fault::{Fault, FaultKind};
-use crate::vocab::{Deadline, Key};
+use crate::vocab::{Deadline, Key, Originals};
 
 /// Keys whose render panicked, refused for a while so that a poisonous picture cannot loop.
 pub(super) struct Quarantine {
@@ -38,6 +38,16 @@ impl Quarantine {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).put(key, Deadline::within(self.time));
     }
 
+    /// Lets out what was derived from originals that have been replaced.
+    pub(super) fn let_out(&self, originals: &Originals) {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_replaced = |key: &&Key| key.original().is_some_and(|original| originals.contains(original));
+        let replaced: Vec<_> = keys.iter().map(|(key, _)| key).filter(is_replaced).cloned().collect();
+        for key in replaced {
+            keys.pop(&key);
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         keys.iter().filter(|(_, until)| !until.has_passed()).count()
@@ -47,6 +57,20 @@ impl Quarantine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vocab::OriginalId;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_picture_that_was_replaced_is_tried_again() {
+        let quarantine = Quarantine::new(Duration::from_secs(60), 3);
+        let key = |text: &str, original: &str| Key::new(text).of(OriginalId::new(original));
+        let (mended, other, of_nothing) = (key("a", "media/a"), key("b", "media/b"), Key::new("c"));
+        for key in [&mended, &other, &of_nothing] {
+            quarantine.take_in(key.clone());
+        }
+        quarantine.let_out(&Originals::One(OriginalId::new("media/a")));
+        assert!(quarantine.check(&mended).is_ok());
+        assert!(quarantine.check(&other).is_err() && quarantine.check(&of_nothing).is_err());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn refuses_a_key_for_its_time_and_no_longer() {

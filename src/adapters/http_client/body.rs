@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 /// The chunks of an answer's body as they come. They end in a fault when the origin pauses for longer than `patience`,
 /// breaks off early, or sends more than `limit` bytes.
-pub(super) fn chunks(body: Incoming, limit: u64, patience: Duration) -> ByteStream {
+pub(in crate::adapters) fn chunks(body: Incoming, limit: u64, patience: Duration) -> ByteStream {
     let length = body.size_hint().exact();
     let chunks = stream::try_unfold((body, limit), move |(mut body, left)| async move {
         let Some(chunk) = next_chunk(&mut body, patience).await? else {

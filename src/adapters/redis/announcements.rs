@@ -4,14 +4,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use deadpool_redis::redis::aio::{PubSub, PubSubSink};
-use deadpool_redis::redis::{Client, ConnectionInfo, RedisError};
+use deadpool_redis::redis::{Client, ConnectionInfo, Msg, RedisError};
 use futures::StreamExt;
-use mortar_actors::{Fault, FaultKind};
+use mortar_actors::epoch::Epochs;
+use mortar_actors::{Fault, FaultKind, Originals};
 use tokio::time::{sleep, timeout};
 
 use super::faults::failed;
 use super::waiters::{Waiter, Waiters};
-use super::{AnnouncementStats, connect};
+use super::{AnnouncementStats, connect, replaced};
 use crate::config::RedisConfig;
 
 /// How often a quiet connection is tried.
@@ -29,6 +30,9 @@ const BATCH: usize = 500;
 pub struct Announcements {
     servers: Vec<ConnectionInfo>,
     connect_timeout: Duration,
+    replaced_channel: String,
+    /// By which this process knows its own announcements.
+    instance: u64,
     waiters: Arc<Waiters>,
     connected: AtomicBool,
     connects: AtomicU64,
@@ -47,11 +51,23 @@ impl Announcements {
         Ok(Self {
             servers: connect::servers(config)?,
             connect_timeout: config.connect_timeout,
+            replaced_channel: format!("{}:replaced", config.key_prefix),
+            instance: rand::random(),
             waiters: Arc::default(),
             connected: AtomicBool::new(false),
             connects: AtomicU64::new(0),
             heard: AtomicU64::new(0),
         })
+    }
+
+    /// Where replacements of originals are announced.
+    pub(super) fn replaced_channel(&self) -> &str {
+        &self.replaced_channel
+    }
+
+    /// How this process announces a replacement.
+    pub(super) fn replaced_message(&self, originals: &Originals) -> String {
+        replaced::write(self.instance, originals)
     }
 
     /// Begins to wait on a channel.
@@ -70,18 +86,27 @@ impl Announcements {
         }
     }
 
-    /// Listens for ever: connects when someone waits, again when the connection is lost, to the next server in turn.
-    pub async fn listen(&self) {
+    /// Listens for ever, and ends epochs as other instances announce it. Connects again when the connection is lost, to
+    /// the next server in turn. Without epochs, connects when someone waits.
+    ///
+    /// While nothing was heard an announcement may have been missed: then every epoch ends, and memory with it.
+    pub async fn listen(&self, epochs: Option<&Epochs>) {
         let mut pause = FIRST_PAUSE;
+        let mut may_have_missed = false;
         for server in self.servers.iter().cycle() {
-            while self.waiters.channels() == 0 {
+            while epochs.is_none() && self.waiters.channels() == 0 {
                 self.waiters.changed().await;
             }
-            match self.connect(server).await {
+            let connected = self.connect(server, epochs.is_some()).await;
+            if let Some(epochs) = epochs.filter(|_| connected.is_ok() && may_have_missed) {
+                epochs.end_here(&Originals::Beginning("".into()));
+            }
+            may_have_missed = true;
+            match connected {
                 Err(fault) => tracing::debug!(error = &fault as &dyn std::error::Error, "no announcements are heard"),
                 Ok(connection) => {
                     pause = FIRST_PAUSE;
-                    let ended = self.hear(connection).await;
+                    let ended = self.hear(connection, epochs).await;
                     tracing::debug!(error = &ended as &dyn std::error::Error, "announcements are no longer heard");
                 }
             }
@@ -90,13 +115,18 @@ impl Announcements {
         }
     }
 
-    async fn connect(&self, server: &ConnectionInfo) -> Result<PubSub, Fault> {
+    /// A connection, which hears of replacements already if it is to.
+    async fn connect(&self, server: &ConnectionInfo, hears_replacements: bool) -> Result<PubSub, Fault> {
         let client = Client::open(server.clone()).map_err(failed)?;
-        within(self.connect_timeout, client.get_async_pubsub()).await
+        let mut connection = within(self.connect_timeout, client.get_async_pubsub()).await?;
+        if hears_replacements {
+            within(ANSWER, connection.subscribe(&self.replaced_channel)).await?;
+        }
+        Ok(connection)
     }
 
     /// Hears announcements and follows those who wait, until the connection fails.
-    async fn hear(&self, connection: PubSub) -> Fault {
+    async fn hear(&self, connection: PubSub, epochs: Option<&Epochs>) -> Fault {
         self.connects.fetch_add(1, Relaxed);
         self.connected.store(true, Relaxed);
         let _connected = Connected(self);
@@ -111,7 +141,7 @@ impl Announcements {
                     None => return Fault::new(FaultKind::Upstream, "the shared Redis closed the connection"),
                     Some(message) => {
                         self.heard.fetch_add(1, Relaxed);
-                        self.waiters.announce(message.get_channel_name());
+                        self.pass_on(&message, epochs);
                     }
                 },
                 () = self.waiters.changed() => {}
@@ -121,6 +151,19 @@ impl Announcements {
                     }
                 }
             }
+        }
+    }
+
+    fn pass_on(&self, message: &Msg, epochs: Option<&Epochs>) {
+        let channel = message.get_channel_name();
+        if channel != self.replaced_channel {
+            return self.waiters.announce(channel);
+        }
+        let told = message.get_payload::<String>().ok().and_then(|text| replaced::read(&text));
+        if let (Some(epochs), Some((instance, originals))) = (epochs, told)
+            && instance != self.instance
+        {
+            epochs.end_here(&originals);
         }
     }
 

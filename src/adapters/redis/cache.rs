@@ -5,9 +5,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use deadpool_redis::redis::{Cmd, cmd, pipe};
 use mortar_actors::cache::SharedCache;
+use mortar_actors::epoch::Mark;
 use mortar_actors::{Fault, Key, Rendition};
 
-use super::{RedisServer, frame};
+use super::{RedisServer, frame, marks};
 
 /// Counts a use. The count goes after the time that the entry would have lived; no key is without one.
 const COUNT_USE: &str = "
@@ -38,8 +39,12 @@ impl RedisCache {
         Self { server, settings }
     }
 
+    /// The name of an entry; in a cluster it lies beside the mark of its original.
     fn entry(&self, key: &Key) -> String {
-        self.server.name("result", key.as_str())
+        match key.original() {
+            Some(original) => self.server.name("result", &format!("{}:{key}", marks::group(original))),
+            None => self.server.name("result", key.as_str()),
+        }
     }
 
     /// Whether the entry has been offered often enough.
@@ -58,12 +63,23 @@ impl RedisCache {
 impl SharedCache for RedisCache {
     async fn get(&self, key: &Key) -> Result<Option<(Arc<Rendition>, Duration)>, Fault> {
         let entry = self.entry(key);
-        let mut both = pipe();
-        both.cmd("GET").arg(&entry).cmd("PTTL").arg(&entry);
-        let (frame, milliseconds): (Option<Bytes>, i64) = self.server.ask(&both).await?;
+        let mut questions = pipe();
+        questions.cmd("GET").arg(&entry).cmd("PTTL").arg(&entry);
+        let (frame, milliseconds, current): (Option<Bytes>, i64, Mark) = match key.original() {
+            Some(original) => {
+                marks::ask(&mut questions, &self.server, original);
+                let (frame, milliseconds, bucket, own) = self.server.ask(&questions).await?;
+                (frame, milliseconds, marks::read(bucket, own))
+            }
+            None => {
+                let (frame, milliseconds) = self.server.ask(&questions).await?;
+                (frame, milliseconds, Mark::default())
+            }
+        };
         let Some(frame) = frame else { return Ok(None) };
-        let Some(rendition) = frame::decode(&frame, self.settings.max_entry_bytes) else {
-            tracing::debug!(%key, "an entry of another version, or a damaged one, is removed");
+        let decoded = frame::decode(&frame, self.settings.max_entry_bytes);
+        let Some((rendition, _)) = decoded.filter(|(_, mark)| *mark == marks::folded(current)) else {
+            tracing::debug!(%key, "an entry of another version or epoch, or a damaged one, is removed");
             self.remove(key).await?;
             return Ok(None);
         };
@@ -72,7 +88,7 @@ impl SharedCache for RedisCache {
         Ok((!left.is_zero()).then(|| (Arc::new(rendition), left.min(self.settings.max_time_to_live))))
     }
 
-    async fn put(&self, key: &Key, entry: &Rendition, time_to_live: Duration) -> Result<bool, Fault> {
+    async fn put(&self, key: &Key, entry: &Rendition, time_to_live: Duration, mark: Mark) -> Result<bool, Fault> {
         let time_to_live = time_to_live.min(self.settings.max_time_to_live).as_millis() as u64;
         if entry.body.len() as u64 > self.settings.max_entry_bytes || time_to_live == 0 {
             return Ok(false);
@@ -80,7 +96,7 @@ impl SharedCache for RedisCache {
         if !self.is_used_enough(key, time_to_live).await? {
             return Ok(false);
         }
-        let frame = frame::encode(entry);
+        let frame = frame::encode(entry, marks::folded(mark));
         let mut set = Cmd::new();
         set.arg("SET").arg(self.entry(key)).arg(&frame[..]).arg("PX").arg(time_to_live);
         self.server.ask::<()>(&set).await?;

@@ -8,6 +8,7 @@
 //! | 4, 4 | width and height in pixels, 0 where unknown |
 //! | 8 | time it was made, in seconds since 1970 |
 //! | 8 | length of the body as it is served |
+//! | 8 | mark of the epoch it was made under, folded into one number |
 //! | 8 | checksum (XXH3) of everything else |
 //! | … | media type, validator, body |
 //!
@@ -24,15 +25,15 @@ use flate2::write::DeflateEncoder;
 use mortar_actors::{EntityTag, Rendition};
 use xxhash_rust::xxh3::Xxh3;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const DEFLATED: u8 = 1;
-const HEAD: usize = 38;
-const CHECKSUM: std::ops::Range<usize> = 30..38;
+const HEAD: usize = 46;
+const CHECKSUM: std::ops::Range<usize> = 38..46;
 /// Smaller bodies do not get smaller; larger ones would hold the other work of the thread up.
 const WORTH_DEFLATING: std::ops::RangeInclusive<usize> = 256..=(1 << 20);
 
-/// Puts an entry into a frame. Bodies that can be compressed are; pictures are left alone.
-pub(super) fn encode(entry: &Rendition) -> Bytes {
+/// Puts an entry into a frame, with its mark. Bodies that can be compressed are; pictures are left alone.
+pub(super) fn encode(entry: &Rendition, mark: u64) -> Bytes {
     let deflated = compressed(entry);
     let body = deflated.as_deref().unwrap_or(&entry.body);
     let (media_type, validator) = (short(&entry.content_type), short(entry.etag.opaque()));
@@ -47,6 +48,7 @@ pub(super) fn encode(entry: &Rendition) -> Bytes {
     frame.put_u32_le(entry.height.unwrap_or(0));
     frame.put_u64_le(made.as_secs());
     frame.put_u64_le(entry.body.len() as u64);
+    frame.put_u64_le(mark);
     frame.put_u64_le(0);
     frame.put_slice(media_type);
     frame.put_slice(validator);
@@ -56,9 +58,9 @@ pub(super) fn encode(entry: &Rendition) -> Bytes {
     frame.freeze()
 }
 
-/// Reads a frame. `None` when it is of another version, cut short, or damaged, or when its body has more than `limit`
+/// Reads a frame and its mark. `None` when it is of another version, cut short, or damaged, or when its body has more than `limit`
 /// bytes. The body shares the frame's buffer unless it was compressed.
-pub(super) fn decode(frame: &Bytes, limit: u64) -> Option<Rendition> {
+pub(super) fn decode(frame: &Bytes, limit: u64) -> Option<(Rendition, u64)> {
     if frame.first() != Some(&VERSION) || frame.len() < HEAD {
         return None;
     }
@@ -77,14 +79,15 @@ pub(super) fn decode(frame: &Bytes, limit: u64) -> Option<Rendition> {
         return None;
     }
     let side = |pixels: u32| (pixels > 0).then_some(pixels);
-    Some(Rendition {
+    let entry = Rendition {
         body,
         content_type: std::str::from_utf8(&frame[HEAD..validator_at]).ok()?.to_owned(),
         etag: EntityTag::new(std::str::from_utf8(&frame[validator_at..body_at]).ok()?),
         last_modified: SystemTime::checked_add(&UNIX_EPOCH, Duration::from_secs(u64_at(frame, 14)))?,
         width: side(u32_at(frame, 6)),
         height: side(u32_at(frame, 10)),
-    })
+    };
+    Some((entry, u64_at(frame, 30)))
 }
 
 /// Both texts are ours and short; a longer one could not be a header either.
@@ -148,6 +151,8 @@ mod tests {
 
     use super::*;
 
+    const MARK: u64 = u64::MAX - 3;
+
     fn entry(content_type: &str, body: Vec<u8>) -> Rendition {
         Rendition {
             body: body.into(),
@@ -162,27 +167,27 @@ mod tests {
     #[test]
     fn an_entry_comes_back_as_it_was_and_shares_the_frames_buffer() {
         let picture = entry("image/jpeg", (0..5000u32).map(|n| (n % 251) as u8).collect());
-        let frame = encode(&picture);
+        let frame = encode(&picture, MARK);
         let read = decode(&frame, 1 << 20).unwrap();
-        assert_eq!(read, picture);
-        assert!(frame.as_ptr_range().contains(&read.body.as_ptr()), "the body was copied");
+        assert_eq!(read, (picture, MARK));
+        assert!(frame.as_ptr_range().contains(&read.0.body.as_ptr()), "the body was copied");
     }
 
     #[test]
     fn fault_18_pictures_cost_their_bytes_and_texts_less() {
         let picture = entry("image/webp", vec![0; 10_000]);
-        assert!(encode(&picture).len() <= 10_000 + 96);
+        assert!(encode(&picture, MARK).len() <= 10_000 + 96);
         let text = entry("application/json; charset=utf-8", br#"{"width":400,"height":300}"#.repeat(400));
-        let frame = encode(&text);
+        let frame = encode(&text, MARK);
         assert!(frame.len() < text.body.len() / 10, "{} of {} bytes", frame.len(), text.body.len());
-        assert_eq!(decode(&frame, 1 << 20).unwrap(), text);
+        assert_eq!(decode(&frame, 1 << 20).unwrap().0, text);
     }
 
     #[test]
     fn what_does_not_get_smaller_is_left_alone() {
         let noise = (0..1000u32).map(|n| xxhash_rust::xxh3::xxh3_64(&n.to_le_bytes()) as u8).collect();
         for body in [noise, b"short".to_vec()] {
-            let frame = encode(&entry("text/plain", body));
+            let frame = encode(&entry("text/plain", body), MARK);
             assert_eq!(frame[1], 0);
             assert!(decode(&frame, 1 << 20).is_some());
         }
@@ -190,14 +195,14 @@ mod tests {
 
     #[test]
     fn another_version_is_not_read() {
-        let mut frame = encode(&entry("image/png", vec![1; 100])).to_vec();
+        let mut frame = encode(&entry("image/png", vec![1; 100]), MARK).to_vec();
         frame[0] = VERSION + 1;
         assert_eq!(decode(&frame.into(), 1 << 20), None);
     }
 
     #[test]
     fn a_frame_cut_short_anywhere_is_not_read() {
-        let whole = encode(&entry("text/html", b"again and again ".repeat(100)));
+        let whole = encode(&entry("text/html", b"again and again ".repeat(100)), MARK);
         for length in 0..whole.len() {
             assert_eq!(decode(&whole.slice(..length), 1 << 20), None, "cut to {length} bytes");
         }
@@ -205,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_body_beyond_the_limit_is_not_unfolded() {
-        let frame = encode(&entry("text/plain", vec![b'a'; 100_000]));
+        let frame = encode(&entry("text/plain", vec![b'a'; 100_000]), MARK);
         assert!(frame.len() < 1_000);
         assert_eq!(decode(&frame, 99_999), None);
         assert!(decode(&frame, 100_000).is_some());
@@ -220,7 +225,7 @@ mod tests {
             flip in 1u8..,
         ) {
             prop_assert_eq!(decode(&noise.into(), 1 << 20), None);
-            let mut frame = encode(&entry("text/plain", body)).to_vec();
+            let mut frame = encode(&entry("text/plain", body), MARK).to_vec();
             let at = at.index(frame.len());
             frame[at] ^= flip;
             prop_assert_eq!(decode(&frame.into(), 1 << 20), None);

@@ -158,6 +158,30 @@ fn equal_keys_of_two_buckets_are_told_apart() {
 }
 
 #[test]
+fn a_key_tells_the_root_original_by_the_bucket_and_key_that_urls_name_it_by() {
+    let query = |parent| Some(transform(Dialect::Query, ResultKey::HashParent, parent));
+    let preset = Some(transform(Dialect::Presets(presets(PRESET_FIRST)), ResultKey::HashParent, Some("media")));
+    let buckets = buckets([("own", query(None)), ("media", preset), ("thumbs", query(Some("media")))]);
+    let original = |path, query| {
+        let key = resolve(&buckets, path, query).unwrap().derived.unwrap().key;
+        key.original().unwrap().as_str().to_owned()
+    };
+    assert_eq!(original("/own/dir/a%20b.jpg", "width=5"), "own/dir/a b.jpg");
+    assert_eq!(original("/media/width/a.jpg", ""), "media/a.jpg");
+    assert_eq!(original("/media/width/height/a.jpg", ""), "media/a.jpg", "not the result that lies between");
+    assert_eq!(original("/thumbs/width/a.jpg", "width=5"), "media/a.jpg");
+}
+
+#[test]
+fn what_is_kept_for_mortar_itself_is_not_found() {
+    let buckets = media(Dialect::PresetsThenQuery(presets(PRESET_FIRST)), ResultKey::Request);
+    for path in ["/media/.mortar", "/media/.mortar/a", "/media/%2Emortar/a", "/media/width/.mortar/a.jpg"] {
+        assert_eq!(kind(&buckets, path, ""), FaultKind::NotFound, "{path}");
+    }
+    assert!(resolve(&buckets, "/media/.mortar-a", "").is_ok());
+}
+
+#[test]
 fn the_parent_is_checked_when_any_transform_asks_for_it() {
     let asking = Transform { check_parent: true, ..transform(Dialect::Query, ResultKey::HashParent, Some("media")) };
     let buckets = buckets([("media", Some(asking))]);

@@ -1,0 +1,169 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use futures::future::join_all;
+
+use super::shared::Shared;
+use super::state::State;
+use super::{Epoch, EpochSettings, SharedEpochs, Token};
+use crate::vocab::{Deadline, Key, OriginalId, Originals};
+use crate::wait::within;
+
+/// The epochs of all originals that something is derived from at the moment. Cheap to clone.
+#[derive(Clone)]
+pub struct Epochs(Arc<Table>);
+
+/// Originals of which nothing is kept, until they are reopened. Dropped, they are reopened without telling the other
+/// instances.
+pub struct Closed {
+    epochs: Epochs,
+    originals: Arc<Originals>,
+    /// What other instances know the new epoch by; `None` when they could not be told, or there are none.
+    pub token: Option<Token>,
+    /// Whether every write that had begun is over.
+    pub settled: bool,
+}
+
+pub(super) struct Table {
+    live: Mutex<Live>,
+    shared: Option<Shared>,
+    /// How memory lets go of an entry whose epoch is over.
+    forget: OnceLock<Box<Forget>>,
+}
+
+type Forget = dyn Fn(&Key) + Send + Sync;
+
+/// Held weakly: an epoch that nothing is under is as good as gone, and strikes itself out.
+#[derive(Default)]
+struct Live {
+    epochs: HashMap<OriginalId, Weak<State>>,
+    /// Bounded by the replacements under way.
+    closed: Vec<Arc<Originals>>,
+}
+
+impl Epochs {
+    /// No epochs yet. With `shared`, instances agree on them.
+    pub fn new(settings: EpochSettings, shared: Option<Arc<dyn SharedEpochs>>) -> Self {
+        let shared = shared.map(|port| Shared::new(port, settings));
+        Self(Arc::new(Table { live: Mutex::default(), shared, forget: OnceLock::new() }))
+    }
+
+    /// The epoch of the original of a key, as far as this instance knows. To be entered before anything is read.
+    pub fn enter(&self, key: &Key) -> Epoch {
+        let Some(original) = key.original() else { return Epoch::endless() };
+        let mut live = self.0.live();
+        if let Some(state) = live.epochs.get(original).and_then(Weak::upgrade) {
+            return Epoch(Some(state));
+        }
+        let barren = live.closed.iter().any(|closed| closed.contains(original));
+        let state = Arc::new(State::new(original.clone(), Arc::clone(&self.0), barren));
+        live.epochs.insert(original.clone(), Arc::downgrade(&state));
+        Epoch(Some(state))
+    }
+
+    /// The same epoch once its mark is learnt; another one when the mark shows that an announcement was missed.
+    pub async fn learn_mark(&self, epoch: Epoch, key: &Key) -> Epoch {
+        let (Some(state), Some(shared)) = (&epoch.0, self.0.shared()) else { return epoch };
+        let Some(mark) = shared.mark(&state.original).await else { return epoch };
+        if state.is_of(mark) {
+            return epoch;
+        }
+        tracing::debug!(original = %state.original, "a replacement was missed; what was derived before is dropped");
+        self.end_here(&Originals::One(state.original.clone()));
+        let fresh = self.enter(key);
+        // When it is of yet another mark, that one was learnt after ours.
+        fresh.0.as_ref().map(|state| state.is_of(mark));
+        fresh
+    }
+
+    /// Ends the epochs of originals on this instance, as another one tells it to.
+    pub fn end_here(&self, originals: &Originals) {
+        drop(self.0.end(originals));
+    }
+
+    /// Ends the epochs of originals everywhere, and waits until nothing is being written here under the old ones, up to
+    /// the deadline. Until they are reopened nothing that is derived from them is kept outside memory.
+    pub async fn close(&self, originals: Originals, deadline: Deadline) -> Closed {
+        let originals = Arc::new(originals);
+        self.0.live().closed.push(Arc::clone(&originals));
+        // From here on dropping the future reopens them.
+        let mut closed = Closed { epochs: self.clone(), originals, token: None, settled: false };
+        let ended = self.0.end(&closed.originals);
+        closed.token = closed.tell_others().await;
+        closed.settled = within(deadline, join_all(ended.iter().map(|state| state.settled()))).await.is_ok();
+        closed
+    }
+
+    /// Originals that something is derived from at the moment.
+    pub fn live(&self) -> usize {
+        self.0.live().epochs.len()
+    }
+
+    /// How memory lets go of an entry whose epoch is over. Only the first way is taken.
+    pub(crate) fn on_end(&self, forget: impl Fn(&Key) + Send + Sync + 'static) {
+        drop(self.0.forget.set(Box::new(forget)));
+    }
+}
+
+impl Closed {
+    /// Ends what began meanwhile, everywhere. From now on what is derived is kept again. `false` when there are other
+    /// instances and they could not be told.
+    pub async fn reopen(self) -> bool {
+        self.tell_others().await.is_some() || self.epochs.0.shared.is_none()
+    }
+
+    async fn tell_others(&self) -> Option<Token> {
+        self.epochs.0.shared()?.end(&self.originals).await
+    }
+}
+
+impl Drop for Closed {
+    fn drop(&mut self) {
+        let table = &self.epochs.0;
+        table.live().closed.retain(|closed| !Arc::ptr_eq(closed, &self.originals));
+        drop(table.end(&self.originals));
+    }
+}
+
+impl Table {
+    pub(super) fn shared(&self) -> Option<&Shared> {
+        self.shared.as_ref()
+    }
+
+    /// Ends epochs and has memory forget what is under them.
+    fn end(&self, originals: &Originals) -> Vec<Arc<State>> {
+        let ended = self.live().end(originals);
+        for key in ended.iter().flat_map(|state| state.take_entries()) {
+            if let Some(forget) = self.forget.get() {
+                forget(&key);
+            }
+        }
+        ended
+    }
+
+    /// Strikes out an epoch that nothing is under, unless another one has taken its place.
+    pub(super) fn strike_out(&self, original: &OriginalId) {
+        let mut live = self.live();
+        if live.epochs.get(original).is_some_and(|state| state.strong_count() == 0) {
+            live.epochs.remove(original);
+        }
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Live {
+    fn end(&mut self, originals: &Originals) -> Vec<Arc<State>> {
+        let ended: Vec<_> = match originals {
+            Originals::One(original) => self.epochs.remove(original).into_iter().collect(),
+            several @ Originals::Beginning(_) => {
+                self.epochs.extract_if(|original, _| several.contains(original)).map(|(_, state)| state).collect()
+            }
+        };
+        let ended: Vec<_> = ended.iter().filter_map(Weak::upgrade).collect();
+        ended.iter().for_each(|state| state.end());
+        ended
+    }
+}

@@ -1,0 +1,164 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::sync::{OwnedRwLockReadGuard, RwLock};
+
+use super::Mark;
+use super::epochs::Table;
+use crate::vocab::{Key, OriginalId};
+
+/// The time between two replacements of an original. Cheap to clone.
+///
+/// What is derived from no original is under an epoch that never ends.
+#[derive(Clone)]
+pub struct Epoch(pub(super) Option<Arc<State>>);
+
+/// Something is being written under an epoch that had not ended. Whoever ends it waits until this is dropped.
+pub struct Commit {
+    epoch: Epoch,
+    _writing: Option<OwnedRwLockReadGuard<()>>,
+}
+
+/// An entry of the memory level under an epoch. The epoch knows of it until it is dropped.
+pub(crate) struct Entered {
+    epoch: Epoch,
+    number: u64,
+}
+
+pub(super) struct State {
+    pub(super) original: OriginalId,
+    table: Arc<Table>,
+    over: AtomicBool,
+    /// Begun while the original was closed: nothing outside memory is written under it.
+    barren: bool,
+    /// Set once, when it is first learnt.
+    mark: OnceLock<Mark>,
+    commits: Arc<RwLock<()>>,
+    entries: Mutex<HashMap<u64, Key>>,
+    next_entry: AtomicU64,
+}
+
+impl Epoch {
+    /// The epoch of what is derived from no original.
+    pub fn endless() -> Self {
+        Self(None)
+    }
+
+    /// Whether the original was replaced since.
+    pub fn is_over(&self) -> bool {
+        self.0.as_ref().is_some_and(|state| state.is_over())
+    }
+
+    /// The mark that instances know the epoch by; `None` when it could not be learnt.
+    pub fn mark(&self) -> Option<Mark> {
+        self.0.as_ref().map_or(Some(Mark::default()), |state| state.mark.get().copied())
+    }
+
+    /// Leave to write what was made under the epoch; `None` when it is over, or nothing is to be kept of it.
+    pub fn commit(&self) -> Option<Commit> {
+        let Some(state) = &self.0 else { return Some(Commit { epoch: self.clone(), _writing: None }) };
+        // Whoever ends the epoch does so first and then waits for this guard, so one of the two sees the other.
+        let writing = Arc::clone(&state.commits).try_read_owned().ok()?;
+        let kept = !state.barren && !state.is_over();
+        kept.then(|| Commit { epoch: self.clone(), _writing: Some(writing) })
+    }
+
+    /// Tells the epoch of an entry of the memory level.
+    pub(crate) fn enter(&self, key: &Key) -> Entered {
+        let number = self.0.as_ref().map_or(0, |state| {
+            let number = state.next_entry.fetch_add(1, Ordering::Relaxed);
+            state.entries().insert(number, key.clone());
+            number
+        });
+        Entered { epoch: self.clone(), number }
+    }
+}
+
+impl Commit {
+    /// Whether the epoch has not ended meanwhile, on this instance or another. One that cannot be asked for is taken
+    /// not to have.
+    pub async fn stands(&self) -> bool {
+        let Some(state) = &self.epoch.0 else { return true };
+        if state.is_over() {
+            return false;
+        }
+        let (Some(shared), Some(ours)) = (state.table.shared(), state.mark.get()) else { return true };
+        shared.mark(&state.original).await.is_none_or(|current| current == *ours)
+    }
+}
+
+impl Entered {
+    pub(crate) fn is_over(&self) -> bool {
+        self.epoch.is_over()
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        if let Some(state) = &self.epoch.0 {
+            let entry = state.entries().remove(&self.number);
+            drop(entry);
+        }
+    }
+}
+
+impl fmt::Debug for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let original = self.0.as_ref().map(|state| &state.original);
+        f.debug_struct("Epoch").field("original", &original).field("is_over", &self.is_over()).finish()
+    }
+}
+
+impl State {
+    pub(super) fn new(original: OriginalId, table: Arc<Table>, barren: bool) -> Self {
+        let mark = OnceLock::new();
+        if table.shared().is_none() {
+            mark.get_or_init(Mark::default);
+        }
+        Self {
+            original,
+            table,
+            over: AtomicBool::new(false),
+            barren,
+            mark,
+            commits: Arc::default(),
+            entries: Mutex::default(),
+            next_entry: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
+    pub(super) fn end(&self) {
+        self.over.store(true, Ordering::Release);
+    }
+
+    /// Whether the epoch is the one of this mark. The first mark that is learnt is its own.
+    pub(super) fn is_of(&self, mark: Mark) -> bool {
+        *self.mark.get_or_init(|| mark) == mark
+    }
+
+    /// The keys that are in memory under the epoch, for the last time.
+    pub(super) fn take_entries(&self) -> Vec<Key> {
+        std::mem::take(&mut *self.entries()).into_values().collect()
+    }
+
+    /// Waits until nothing is being written under the epoch.
+    pub(super) async fn settled(&self) {
+        drop(self.commits.write().await);
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<u64, Key>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        self.table.strike_out(&self.original);
+    }
+}

@@ -1,0 +1,57 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+
+use super::{Gauge, Script};
+use crate::epoch::{Mark, SharedEpochs, Token};
+use crate::fault::Fault;
+use crate::vocab::{OriginalId, Originals};
+
+/// Marks that instances share. Nobody is told when one changes: an announcement is played by the test.
+#[derive(Default)]
+pub struct FakeEpochs {
+    ended: Mutex<HashMap<OriginalId, Token>>,
+    script: Mutex<Script>,
+    /// Tokens given so far.
+    pub tokens: Gauge,
+}
+
+impl FakeEpochs {
+    /// No mark yet.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// What operations do from now on.
+    pub fn script(&self, script: Script) {
+        *self.script.lock().expect("no test panics inside a fake") = script;
+    }
+
+    async fn play(&self) -> Result<(), Fault> {
+        let script = self.script.lock().expect("no test panics inside a fake").clone();
+        script.play().await
+    }
+}
+
+#[async_trait]
+impl SharedEpochs for FakeEpochs {
+    async fn mark(&self, original: &OriginalId) -> Result<Mark, Fault> {
+        self.play().await?;
+        let ended = self.ended.lock().expect("no test panics inside a fake");
+        let token = |id: &OriginalId| ended.get(id).copied().unwrap_or_default();
+        Ok(Mark { bucket: token(&OriginalId::new(original.bucket())), own: token(original) })
+    }
+
+    async fn end(&self, originals: &Originals) -> Result<Token, Fault> {
+        self.play().await?;
+        self.tokens.increment();
+        let token = Token(self.tokens.get() as u64);
+        let name = match originals {
+            Originals::One(original) => original.clone(),
+            Originals::Beginning(text) => OriginalId::new(originals.bucket().unwrap_or(text)),
+        };
+        self.ended.lock().expect("no test panics inside a fake").insert(name, token);
+        Ok(token)
+    }
+}

@@ -1,0 +1,143 @@
+//! Whose name requests are signed in: found where the storage says, kept, and renewed before it expires.
+
+mod ask;
+mod metadata;
+mod profile;
+mod sources;
+mod web_identity;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use mortar_actors::{Fault, FaultKind};
+use rusoto_core::credential::AwsCredentials;
+use tokio::time::Instant;
+
+use self::sources::Sources;
+use crate::adapters::http_client::GuardedClient;
+use crate::config::{AwsEnvironment, CredentialSource};
+
+/// Credentials are renewed this long before they expire; those that still hold serve meanwhile.
+const RENEW_BEFORE: Duration = Duration::from_secs(300);
+
+/// After a failure, those who waited for the same credentials hear of it instead of trying one after the other.
+const FAILURE_HOLDS: Duration = Duration::from_secs(1);
+
+/// The credentials of one storage. They are fetched by one caller at a time.
+pub(super) struct Credentials {
+    sources: Sources,
+    held: Mutex<Option<Held>>,
+    turn: tokio::sync::Mutex<Option<(Instant, Fault)>>,
+}
+
+/// Credentials and the moment from which on they are refused.
+#[derive(Clone)]
+pub(super) struct Held {
+    pub(super) keys: AwsCredentials,
+    pub(super) expires: Option<SystemTime>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Freshness {
+    Fresh,
+    /// They hold, but not for long.
+    Expiring,
+    Expired,
+}
+
+impl Credentials {
+    pub(super) fn new(
+        source: CredentialSource,
+        machine: AwsEnvironment,
+        region: String,
+        client: GuardedClient,
+    ) -> Self {
+        Self {
+            sources: Sources::new(source, machine, region, client),
+            held: Mutex::default(),
+            turn: Default::default(),
+        }
+    }
+
+    /// Those to sign with now; `None` where the machine has none, and requests go unsigned.
+    ///
+    /// # Errors
+    /// `Upstream` or `TimedOut` when they cannot be fetched and none are left.
+    pub(super) async fn current(&self) -> Result<Option<AwsCredentials>, Fault> {
+        match self.held() {
+            (Some(held), Freshness::Fresh) => return Ok(Some(held.keys)),
+            (Some(held), Freshness::Expiring) => {
+                let Ok(mut turn) = self.turn.try_lock() else { return Ok(Some(held.keys)) };
+                let renewed = self.renew(&mut turn).await;
+                return Ok(Some(renewed.ok().flatten().unwrap_or(held).keys));
+            }
+            _ => {}
+        }
+        let mut turn = self.turn.lock().await;
+        match self.held() {
+            (Some(held), Freshness::Fresh | Freshness::Expiring) => Ok(Some(held.keys)),
+            _ => Ok(self.renew(&mut turn).await?.map(|held| held.keys)),
+        }
+    }
+
+    /// Lets go of credentials that the endpoint no longer takes.
+    pub(super) async fn forget(&self) {
+        let _turn = self.turn.lock().await;
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn held(&self) -> (Option<Held>, Freshness) {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let freshness = held.as_ref().map_or(Freshness::Expired, Held::freshness);
+        (held, freshness)
+    }
+
+    async fn renew(&self, turn: &mut Option<(Instant, Fault)>) -> Result<Option<Held>, Fault> {
+        if let Some((since, fault)) = turn.as_ref()
+            && since.elapsed() < FAILURE_HOLDS
+        {
+            return Err(fault.clone());
+        }
+        let found = self.sources.find().await;
+        *turn = None;
+        match found {
+            Ok(held) => {
+                self.held.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&held);
+                Ok(held)
+            }
+            Err(fault) => {
+                tracing::warn!(
+                    error = &fault as &dyn std::error::Error,
+                    "the credentials of a storage cannot be fetched"
+                );
+                let fault = Fault::new(FaultKind::Upstream, "the storage has no valid credentials").caused_by(fault);
+                *turn = Some((Instant::now(), fault.clone()));
+                Err(fault)
+            }
+        }
+    }
+}
+
+impl Held {
+    pub(super) fn lasting(access_key: &str, secret: &str, token: Option<&str>) -> Self {
+        let keys = AwsCredentials::new(access_key, secret, token.map(str::to_owned), None);
+        Self { keys, expires: None }
+    }
+
+    /// The same, to be looked up again at that moment.
+    pub(super) fn until(self, expires: SystemTime) -> Self {
+        Self { expires: Some(expires), ..self }
+    }
+
+    fn freshness(&self) -> Freshness {
+        let Some(expires) = self.expires else { return Freshness::Fresh };
+        match expires.duration_since(SystemTime::now()) {
+            Ok(left) if left > RENEW_BEFORE => Freshness::Fresh,
+            Ok(left) if !left.is_zero() => Freshness::Expiring,
+            _ => Freshness::Expired,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! What was derived from an original goes when the original is replaced or removed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mortar_actors::{Deadline, Fault, FaultKind, ObjectKey, OriginalId, Originals};
+use serde::Serialize;
+
+use super::{Pipeline, variants};
+
+/// How long writes of old results that had begun may take to end. Those that take longer see for themselves that they
+/// are old, and remove what they wrote.
+const SETTLING: Duration = Duration::from_secs(10);
+
+/// What became of the results of originals that were replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Invalidation {
+    /// Stored results that were removed.
+    pub removed: u64,
+    /// Stored results, or listings of them, that could not be reached; the log has the reasons. They are found again
+    /// when the same is asked for once more.
+    pub failed: u64,
+    /// Whether other instances were told; also `true` when there are none. Those that were not forget what is in their
+    /// memory when its time to live has passed.
+    pub others_told: bool,
+}
+
+impl Pipeline {
+    /// Makes everything that was derived from an object disappear: from the memory of this instance and of the others,
+    /// from the cache that they share, and from the stores of results. A request that comes after it has ended is
+    /// answered with the object as it is now; one that came before may get the old picture.
+    ///
+    /// To be called after each successful write or removal of an object, by a task that does not end with its client. It
+    /// is finished even if the caller leaves.
+    ///
+    /// # Errors
+    /// `Panicked` when it did not end in an orderly way. What could not be reached is no fault; it is told.
+    pub async fn invalidate(self: &Arc<Self>, bucket: &str, key: &ObjectKey) -> Result<Invalidation, Fault> {
+        self.purge(Originals::One(OriginalId::in_bucket(bucket, key))).await
+    }
+
+    /// As [`Pipeline::invalidate`], for any number of originals of one bucket, whether they exist or not. Until it has
+    /// ended, what is made of them is kept in memory only.
+    ///
+    /// # Errors
+    /// As [`Pipeline::invalidate`].
+    pub async fn purge(self: &Arc<Self>, originals: Originals) -> Result<Invalidation, Fault> {
+        let pipeline = Arc::clone(self);
+        let purging = tokio::spawn(async move { purge(&pipeline, originals).await });
+        purging
+            .await
+            .map_err(|cause| Fault::new(FaultKind::Panicked, "the results were not all removed").caused_by(cause))
+    }
+}
+
+/// The order matters: once nothing old is written any more, what is stored is removed; what was read of it just before is
+/// forgotten after that.
+async fn purge(pipeline: &Pipeline, originals: Originals) -> Invalidation {
+    let closed = pipeline.epochs.close(originals.clone(), Deadline::within(SETTLING)).await;
+    pipeline.transform.let_out(&originals);
+    let variants::Removal { removed, failed } = variants::remove(pipeline, &originals, closed.token).await;
+    let others_told = closed.reopen().await;
+    tracing::debug!(?originals, removed, failed, others_told, "results of replaced originals are removed");
+    Invalidation { removed, failed, others_told }
+}
