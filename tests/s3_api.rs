@@ -72,7 +72,9 @@ fn a_key_is_good_for_its_bucket_and_its_right() {
     for (method, path) in [("PUT", "/media/b"), ("DELETE", "/media/a"), ("POST", "/media/b?uploads")] {
         assert_eq!(code(Signer::new(READER), method, path), "AccessDenied", "{method} {path}");
     }
-    for (method, path) in [("PUT", "/other/a"), ("GET", "/other?list-type=2"), ("GET", "/other/a"), ("PUT", "/nowhere/a")] {
+    for (method, path) in
+        [("PUT", "/other/a"), ("GET", "/other?list-type=2"), ("GET", "/other/a"), ("PUT", "/nowhere/a")]
+    {
         assert_eq!(code(writer(), method, path), "AccessDenied", "{method} {path}");
     }
     assert_eq!(code(Signer::new(("nobody", "x")), "GET", "/media/a"), "InvalidAccessKeyId");
@@ -101,7 +103,7 @@ fn signatures_that_are_wrong_late_or_of_something_else_open_nothing() {
         let code = late.send(&mortar, b"x").s3_code();
         assert_eq!(code, "RequestTimeTooSkewed", "{apart:?}");
     }
-    for nonsense in ["AWS4-HMAC-SHA256", "AWS4-HMAC-SHA256 Credential=a/b/c", "AWS writer:", "AWS x", "AWS4-x \u{fc}"] {
+    for nonsense in ["AWS4-HMAC-SHA256", "AWS4-HMAC-SHA256 Credential=a/b/c", "AWS writer:", "AWS x"] {
         let headers = [("authorization".to_owned(), nonsense.to_owned()), ("x-amz-date".to_owned(), "2".to_owned())];
         let answer = send_with_body(&mortar, "PUT", "/media/a", &headers, b"x");
         assert!((400..404).contains(&answer.status), "{nonsense}: {} {}", answer.status, answer.text());
@@ -158,8 +160,7 @@ fn a_body_that_is_not_what_was_signed_or_announced_leaves_nothing() {
 fn signed_chunks_are_verified_one_by_one() {
     let mortar = start();
     let headers = [("x-amz-decoded-content-length", "10")];
-    let sign = || writer().sign(&mortar, "PUT", "/media/a", &headers, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD");
-    let put = sign();
+    let put = writer().sign(&mortar, "PUT", "/media/a", &headers, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD");
     let (first, signature) = put.chunk(&put.seed, b"hello");
     let (second, signature) = put.chunk(&signature, b"world");
     let (last, _) = put.chunk(&signature, b"");
@@ -179,7 +180,7 @@ fn signed_chunks_are_verified_one_by_one() {
         (b"what is this".to_vec(), "IncompleteBody"),
         (b"what is this?\r\n".to_vec(), "InvalidRequest"),
     ] {
-        let answer = sign().send(&mortar, &body);
+        let answer = put.send(&mortar, &body);
         assert_eq!(answer.s3_code(), code, "{:?}", String::from_utf8_lossy(&body));
     }
     assert_eq!(mortar.get("/media/a").text(), "helloworld", "the old object stays");
@@ -329,12 +330,16 @@ fn a_new_original_has_new_results_and_a_removed_one_has_none() {
 
 #[test]
 fn an_upload_that_nobody_completes_is_removed() {
-    let mortar = Mortar::with("", &format!("[s3_api]\nmultipart_time_to_live = \"1s\"\n{KEYS}"));
+    let mortar = Mortar::with("", &format!("[s3_api]\nmultipart_time_to_live = \"3s\"\n{KEYS}"));
     let answer = writer().send(&mortar, "POST", "/media/a?uploads", b"").text();
     let id = answer.split("<UploadId>").nth(1).unwrap().split('<').next().unwrap().to_owned();
     let part = format!("/media/a?partNumber=1&uploadId={id}");
     assert_eq!(writer().send(&mortar, "PUT", &part, b"x").status, 200);
-    assert_eq!(mortar.get(&format!("/media/.mortar/uploads/{id}/part-00001")).status, 404, "parts are nobody's objects");
+    assert_eq!(
+        mortar.get(&format!("/media/.mortar/uploads/{id}/part-00001")).status,
+        404,
+        "parts are nobody's objects"
+    );
     wait_for("the upload to be removed", || lies(&mortar).is_empty().then_some(()));
     assert_eq!(writer().send(&mortar, "PUT", &part, b"x").s3_code(), "NoSuchUpload");
 }

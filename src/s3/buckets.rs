@@ -10,10 +10,7 @@ const WITHOUT_CONSTRAINT: &str = "us-east-1";
 
 impl Operations {
     /// The buckets that an access key opens.
-    pub(super) fn all_buckets(
-        &self,
-        request: &S3Request<ListBucketsInput>,
-    ) -> S3Result<S3Response<ListBucketsOutput>> {
+    pub(super) fn all_buckets(&self, request: &S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
         let credentials = request.credentials.as_ref().ok_or_else(|| s3_error!(AccessDenied))?;
         let (keyring, access_key) = (&self.guard.keyring, &credentials.access_key);
         let names = self.guard.routes.iter().map(|bucket| bucket.name().to_string());
@@ -33,10 +30,7 @@ impl Operations {
         Ok(S3Response::new(HeadBucketOutput { bucket_region, ..HeadBucketOutput::default() }))
     }
 
-    pub(super) fn location(
-        &self,
-        input: &GetBucketLocationInput,
-    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
+    pub(super) fn location(&self, input: &GetBucketLocationInput) -> S3Result<S3Response<GetBucketLocationOutput>> {
         self.originals(&input.bucket)?;
         let region = &self.guard.regions[0];
         let constraint = (region != WITHOUT_CONSTRAINT).then(|| BucketLocationConstraint::from(region.clone()));

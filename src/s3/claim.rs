@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn what_is_no_claim_is_none() {
-        for text in ["AWS key:signature", "AWS4-HMAC-SHA256", "Bearer x", "AWS4-HMAC-SHA256 Credential=a/b,Signature=c"] {
+        for text in ["AWS key:signature", "AWS4-HMAC-SHA256", "Bearer x", "AWS4-HMAC-SHA256 Credential=a/b,Signature=c"]
+        {
             assert_eq!(in_header(text), None, "{text}");
         }
     }

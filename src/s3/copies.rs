@@ -26,7 +26,8 @@ impl Operations {
         let input = &request.input;
         let target = self.place(&input.bucket, &input.key)?;
         let source = self.source(&request, &input.copy_source)?;
-        let replaces = input.metadata_directive.as_ref().is_some_and(|told| told.as_str() == MetadataDirective::REPLACE);
+        let replaces =
+            input.metadata_directive.as_ref().is_some_and(|told| told.as_str() == MetadataDirective::REPLACE);
         if source == target && !replaces {
             return Err(s3_error!(InvalidRequest, "a copy onto itself must change the metadata"));
         }
@@ -35,7 +36,8 @@ impl Operations {
         let length = meta.length.or(body.length());
         self.check_length(length)?;
         let meta = ObjectMeta { length, etag: None, last_modified: None, ..described };
-        let (pipeline, bucket, deadline) = (Arc::clone(&self.pipeline), request.input.bucket, self.in_time_for_a_body());
+        let (pipeline, bucket, deadline) =
+            (Arc::clone(&self.pipeline), request.input.bucket, self.in_time_for_a_body());
         let written = to_its_end(async move {
             let stored = pipeline.storage.put(&target.store, &target.key, meta, body, PutCondition::None, deadline);
             let written = stored.await.map_err(|fault| error_of(&fault))?;

@@ -68,7 +68,9 @@ impl Guard {
     pub(super) fn may(&self, access_key: &str, bucket: &str, needed: Right) -> S3Result<()> {
         match self.keyring.right(access_key, bucket) {
             None => Err(s3_error!(AccessDenied, "this access key is not one of the bucket")),
-            Some(Right::Read) if needed == Right::Write => Err(s3_error!(AccessDenied, "this access key may only read")),
+            Some(Right::Read) if needed == Right::Write => {
+                Err(s3_error!(AccessDenied, "this access key may only read"))
+            }
             Some(_) if self.routes.get(bucket).is_none() => Err(s3_error!(NoSuchBucket)),
             Some(_) => Ok(()),
         }

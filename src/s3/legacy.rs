@@ -107,7 +107,8 @@ fn text_to_sign(method: &Method, uri: &Uri, headers: &HeaderMap, moment: &str) -
     names.retain(|name| name.starts_with("x-amz-"));
     names.sort_unstable();
     for name in names {
-        let values: Vec<String> = headers.get_all(name).iter().map(|value| text(Some(value)).trim().to_owned()).collect();
+        let values: Vec<String> =
+            headers.get_all(name).iter().map(|value| text(Some(value)).trim().to_owned()).collect();
         // Writing to a text cannot fail.
         let _ = writeln!(to_sign, "{name}:{}", values.join(","));
     }

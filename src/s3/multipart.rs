@@ -53,10 +53,7 @@ impl Operations {
         }))
     }
 
-    pub(super) async fn put_part(
-        &self,
-        request: S3Request<UploadPartInput>,
-    ) -> S3Result<S3Response<UploadPartOutput>> {
+    pub(super) async fn put_part(&self, request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
         let input = &request.input;
         let number = part_number(input.part_number)?;
         let ledger = self.ledger(&input.bucket)?;
@@ -102,10 +99,7 @@ impl Operations {
             last_modified: stored.last_modified.map(Timestamp::from),
             ..CopyPartResult::default()
         };
-        Ok(S3Response::new(UploadPartCopyOutput {
-            copy_part_result: Some(result),
-            ..UploadPartCopyOutput::default()
-        }))
+        Ok(S3Response::new(UploadPartCopyOutput { copy_part_result: Some(result), ..UploadPartCopyOutput::default() }))
     }
 
     pub(super) async fn abort_upload(

@@ -27,7 +27,8 @@ impl Operations {
         let meta = meta_of(&request.headers)?;
         let Received { body, length, verdict } = self.receive(&request).await?;
         let meta = ObjectMeta { length: Some(length), ..meta };
-        let (pipeline, bucket, deadline) = (Arc::clone(&self.pipeline), request.input.bucket, self.in_time_for_a_body());
+        let (pipeline, bucket, deadline) =
+            (Arc::clone(&self.pipeline), request.input.bucket, self.in_time_for_a_body());
         let outcome = verdict.clone();
         let written = to_its_end(async move {
             let stored = pipeline.storage.put(&place.store, &place.key, meta, body, condition, deadline).await;

@@ -29,7 +29,7 @@ assert.equal((await get("js/small", { Range: "bytes=6-" })).toString(), "object"
 const head = await s3.send(new HeadObjectCommand({ Bucket, Key: "js/small" }));
 assert.equal(head.ContentLength, 12);
 assert.deepEqual(head.Metadata, { who: "me" });
-for (const ChecksumAlgorithm of ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"]) {
+for (const ChecksumAlgorithm of ["CRC32", "CRC32C", "SHA1", "SHA256"]) {
   const Body = Readable.from([Buffer.alloc(100_000, 1), Buffer.alloc(100_000, 2)]);
   await s3.send(new PutObjectCommand({ Bucket, Key: `js/stream ${ChecksumAlgorithm}`, Body, ChecksumAlgorithm, ContentLength: 200_000 }));
   assert.equal((await get(`js/stream ${ChecksumAlgorithm}`)).length, 200_000);
@@ -50,7 +50,7 @@ const listed = await s3.send(new ListObjectsV2Command({ Bucket, Prefix: "js/", M
 assert.deepEqual(listed.Contents.map((entry) => entry.Key), ["js/copy", "js/empty", "js/large"]);
 assert.equal(listed.IsTruncated, true);
 const rest = await s3.send(new ListObjectsV2Command({ Bucket, Prefix: "js/", ContinuationToken: listed.NextContinuationToken }));
-assert.equal(rest.KeyCount, 6);
+assert.equal(rest.KeyCount, 5);
 const folders = await s3.send(new ListObjectsV2Command({ Bucket, Delimiter: "/", Prefix: "j" }));
 assert.deepEqual(folders.CommonPrefixes, [{ Prefix: "js/" }]);
 

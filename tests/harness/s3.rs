@@ -1,5 +1,6 @@
 //! An S3 client that signs as it is told, right or wrong.
 
+use std::io::Read;
 use std::time::{Duration, SystemTime};
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -158,20 +159,19 @@ impl Signed {
     }
 }
 
-/// Sends a request with a body.
-pub fn send_with_body(
-    mortar: &Mortar,
-    method: &str,
-    path: &str,
-    headers: &[(String, String)],
-    body: &[u8],
-) -> Answer {
+/// Sends a request with a body, whose length is told.
+pub fn send_with_body(mortar: &Mortar, method: &str, path: &str, headers: &[(String, String)], body: &[u8]) -> Answer {
     let request = Request::builder().method(method).uri(format!("{}{path}", mortar.address));
     let headers = headers.iter().filter(|(name, _)| name != "host");
     let request = headers.fold(request, |request, (name, value)| request.header(name, value));
-    let (parts, mut answer) = agent().run(request.body(body).unwrap()).unwrap().into_parts();
+    let answer = if matches!(method, "PUT" | "POST") {
+        agent().run(request.header("content-length", body.len().to_string()).body(body).unwrap())
+    } else {
+        agent().run(request.body(()).unwrap())
+    };
+    let (parts, mut answer) = answer.unwrap().into_parts();
     let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut answer.as_reader(), &mut bytes).unwrap();
+    answer.as_reader().read_to_end(&mut bytes).unwrap();
     Answer { status: parts.status.as_u16(), headers: parts.headers, body: bytes }
 }
 

@@ -75,7 +75,10 @@ async fn beginnings(ledger: &Ledger) -> S3Result<Vec<(UploadId, SystemTime)>> {
         }
         next = page.next;
         if next.is_none() {
-            return Ok(found.into_iter().filter_map(|(name, began)| Some((UploadId::parse(&name).ok()?, began))).collect());
+            return Ok(found
+                .into_iter()
+                .filter_map(|(name, began)| Some((UploadId::parse(&name).ok()?, began)))
+                .collect());
         }
     }
 }

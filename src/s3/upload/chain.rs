@@ -26,7 +26,9 @@ impl SignatureChain {
         let Claim { date, region, service, signature, .. } = claim;
         let key = [date.as_str(), region, service, "aws4_request"]
             .iter()
-            .fold(format!("AWS4{secret}").into_bytes(), |key, part| hmac(&key, part.as_bytes()).finalize().into_bytes().to_vec());
+            .fold(format!("AWS4{secret}").into_bytes(), |key, part| {
+                hmac(&key, part.as_bytes()).finalize().into_bytes().to_vec()
+            });
         let circumstances = format!("{time}\n{date}/{region}/{service}/aws4_request");
         let previous = signature.clone();
         Self { key, circumstances, previous, claimed: String::new(), content: Sha256::new() }

@@ -148,9 +148,8 @@ mod tests {
     use super::*;
 
     fn judge(headers: &[(&'static str, &str)], trailer: &[(&str, &str)], body: &[u8]) -> Result<(), Refusal> {
-        let headers = headers.iter().map(|(name, value)| {
-            (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
-        });
+        let headers =
+            headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
         let trailer: Vec<_> = trailer.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut proof = Proof::new(&headers.collect(), 5).unwrap();
         proof.update(body)?;
@@ -158,10 +157,11 @@ mod tests {
     }
 
     /// Of `hello`, made by other programs.
-    const HELLO: [(&str, &str); 7] = [
+    const HELLO: [(&str, &str); 8] = [
         ("content-md5", "XUFAKrxLKna5cZ2REBfFkg=="),
         ("x-amz-checksum-crc32", "NhCmhg=="),
         ("x-amz-checksum-crc32c", "mnG7TA=="),
+        ("x-amz-checksum-crc64nvme", "M3eFcAZSQlc="),
         ("x-amz-checksum-sha1", "qvTGHdzF6KLavt4PO0gs2a6pQ00="),
         ("x-amz-checksum-sha256", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="),
         ("x-amz-content-sha256", "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"),
@@ -198,7 +198,9 @@ mod tests {
 
     #[test]
     fn values_that_no_body_can_have_are_refused_before_it_is_read() {
-        for (name, value) in [("content-md5", "short"), ("x-amz-checksum-crc32", "AA=="), ("x-amz-checksum-sha256", "?")] {
+        for (name, value) in
+            [("content-md5", "short"), ("x-amz-checksum-crc32", "AA=="), ("x-amz-checksum-sha256", "?")]
+        {
             let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
             assert!(Proof::new(&headers, 5).is_err(), "{name}");
         }

@@ -7,9 +7,8 @@ const LIMITS: UploadLimits =
     UploadLimits { bytes: 1000, timeout: Duration::from_secs(60), idle: Duration::from_secs(5) };
 
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-    let pair = |(name, value): &(&'static str, &str)| {
-        (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
-    };
+    let pair =
+        |(name, value): &(&'static str, &str)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
     pairs.iter().map(pair).collect()
 }
 
@@ -91,10 +90,8 @@ async fn what_can_be_refused_by_the_head_is_refused_by_the_head() {
         let refused = receive(&head, vec![], false).await.err().unwrap();
         assert_eq!(refused.code().as_str(), code, "{head:?}");
     }
-    let unsigned = [
-        ("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"),
-        ("x-amz-decoded-content-length", "5"),
-    ];
+    let unsigned =
+        [("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"), ("x-amz-decoded-content-length", "5")];
     assert_eq!(receive(&unsigned, vec![], false).await.err().unwrap().code().as_str(), "AccessDenied");
 }
 
