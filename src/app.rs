@@ -21,8 +21,8 @@ use crate::http::stats::Traffic;
 use crate::http::{Cors, CorsSettings, Edge, EdgeSettings};
 use crate::pipeline::{Overlays, Pipeline, PipelineSettings, Placeholder};
 use crate::process::Runtimes;
-use crate::s3::{S3Api, Sweep};
 use crate::respond::{DefaultHeaders, HeaderRule, HeaderRules};
+use crate::s3::{S3Api, Sweep};
 use crate::{respond, sample};
 
 pub use instances::Instances;

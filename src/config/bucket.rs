@@ -29,6 +29,9 @@ pub struct AccessKey {
 
 impl fmt::Debug for AccessKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccessKey").field("access_key", &self.access_key).field("read_only", &self.read_only).finish_non_exhaustive()
+        f.debug_struct("AccessKey")
+            .field("access_key", &self.access_key)
+            .field("read_only", &self.read_only)
+            .finish_non_exhaustive()
     }
 }

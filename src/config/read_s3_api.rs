@@ -69,3 +69,33 @@ fn region(text: &str) -> Result<String, String> {
     }
     Ok(text.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use crate::config::parse;
+
+    #[test]
+    fn a_key_has_one_secret_and_stands_once_in_a_bucket() {
+        let key = |bucket: &str, secret: &str| {
+            format!("[[buckets.{bucket}.keys]]\naccess_key = \"a\"\nsecret_access_key = \"{secret}\"\n")
+        };
+        let storages = "[buckets.one.storages.basic]\nkind = \"noop\"\n[buckets.two.storages.basic]\nkind = \"noop\"\n";
+        let problems = |keys: &[String]| match parse(&format!("{}{storages}", keys.concat()), &HashMap::new()) {
+            Ok(_) => String::new(),
+            Err(problems) => problems.to_string(),
+        };
+        assert_eq!(problems(&[key("one", "s"), key("two", "s")]), "");
+        assert!(problems(&[key("one", "s"), key("two", "t")]).contains("another secret"));
+        assert!(problems(&[key("one", "s"), key("one", "s")]).contains("twice"));
+    }
+
+    #[test]
+    fn half_a_pair_is_a_problem() {
+        for half in ["access_key", "secret_access_key"] {
+            let problems = parse(&format!("[s3_api]\n{half} = \"x\""), &HashMap::new()).unwrap_err().to_string();
+            assert!(problems.contains("is missing; it belongs to"), "{problems}");
+        }
+    }
+}

@@ -17,13 +17,12 @@ pub(crate) fn code_of(kind: FaultKind) -> S3ErrorCode {
         FaultKind::Overloaded => S3ErrorCode::SlowDown,
         FaultKind::Restarting | FaultKind::Cancelled => S3ErrorCode::ServiceUnavailable,
         FaultKind::Unprocessable => S3ErrorCode::Custom("UnprocessableImage".into()),
-        // Clients try again after these; the status tells which it was.
-        FaultKind::Upstream | FaultKind::TimedOut => S3ErrorCode::InternalError,
+        // Also for stores that fail: clients try again after it, and the status tells which it was.
         _ => S3ErrorCode::InternalError,
     }
 }
 
-/// A fault as an error of the protocol, logged here when it is not the client's.
+/// A fault as an error of the protocol.
 pub(super) fn error_of(fault: &Fault) -> S3Error {
     let mut error = S3Error::with_message(code_of(fault.kind()), fault.message().to_owned());
     match fault.kind() {

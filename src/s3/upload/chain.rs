@@ -109,7 +109,6 @@ mod tests {
 
     fn chain() -> SignatureChain {
         let claim = Claim {
-            access_key: "AKIAIOSFODNN7EXAMPLE".to_owned(),
             date: "20130524".to_owned(),
             region: "us-east-1".to_owned(),
             service: "s3".to_owned(),
