@@ -1,7 +1,7 @@
 //! Faults as S3 tells them: the one table from kinds to codes.
 
 use hyper::StatusCode;
-use mortar_actors::{Fault, FaultKind};
+use mortar_actors::{Fault, FaultKind, Side};
 use s3s::{S3Error, S3ErrorCode};
 
 /// The code that S3's clients know for a kind of fault.
@@ -22,7 +22,7 @@ pub(crate) fn code_of(kind: FaultKind) -> S3ErrorCode {
     }
 }
 
-/// A fault as an error of the protocol.
+/// A fault as an error of the protocol. What the client cannot mend is logged here, since the error goes no further.
 pub(super) fn error_of(fault: &Fault) -> S3Error {
     let mut error = S3Error::with_message(code_of(fault.kind()), fault.message().to_owned());
     match fault.kind() {
@@ -30,6 +30,8 @@ pub(super) fn error_of(fault: &Fault) -> S3Error {
         FaultKind::TimedOut => error.set_status_code(StatusCode::GATEWAY_TIMEOUT),
         _ => {}
     }
-    error.set_source(Box::new(fault.clone()));
+    if !matches!(fault.kind().side(), Side::Client) {
+        tracing::warn!(error = fault as &dyn std::error::Error, "a request to the S3 interface failed");
+    }
     error
 }

@@ -30,4 +30,4 @@ aws s3 sync --quiet s3://media/cli/tree tree.back
 diff -r tree tree.back
 aws s3api delete-objects --bucket media --delete 'Objects=[{Key=cli/small},{Key=cli/empty}]' >/dev/null
 aws s3 rm --quiet --recursive s3://media/cli/
-same "$(aws s3api list-objects-v2 --bucket media --prefix cli/ --query KeyCount)" 0
+same "$(aws s3api list-objects-v2 --bucket media --prefix cli/ --query Contents)" null
