@@ -36,6 +36,11 @@ pub(crate) fn photograph() -> Photograph {
     photographs().swap_remove(0)
 }
 
+/// A drawn JPEG of one megapixel.
+pub(crate) fn megapixel() -> Vec<u8> {
+    as_jpeg(&drawn(1224, 816))
+}
+
 /// The pixels of a JPEG.
 pub(crate) fn decode_jpeg(jpeg: &[u8]) -> RgbImage {
     let decoded = turbojpeg::decompress(jpeg, PixelFormat::RGB).expect("a whole JPEG");

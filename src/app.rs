@@ -111,7 +111,8 @@ impl App {
         let mut tree = tree.epochs(instances.epochs().clone());
         let pipeline = pipeline(config, numbers, &mut tree, stores, client, placeholder, &instances);
         let tree = Arc::new(tree.start().await?);
-        let vitals = Vitals::new(Arc::clone(&tree), pipeline.storage.clone(), instances, traffic, runtimes.clone());
+        let (storage, watermarks) = (pipeline.storage.clone(), pipeline.overlays.gate().clone());
+        let vitals = Vitals::new(Arc::clone(&tree), storage, watermarks, instances, traffic.clone(), runtimes.clone());
         let pipeline = Arc::new(pipeline);
         let purges = Purges::new(Arc::clone(&pipeline));
         let pictures = Pictures {
@@ -119,7 +120,9 @@ impl App {
             pipeline,
             bucket_headers,
             request_timeout: config.server.request_timeout,
+            max_file_size: config.server.max_file_size,
             debug_header: config.server.debug_header,
+            traffic,
         };
         let pictures = Arc::new(pictures);
         let s3 = Arc::new(S3Api::new(config, Arc::clone(&pictures)));

@@ -21,8 +21,18 @@ pub struct Cli {
 pub enum Command {
     /// Checks the configuration and prints every problem with its place.
     Check,
+    /// Asks a running instance with the same configuration whether it is alive; exits with 1 where it is not.
+    Health(HealthArgs),
     /// Carries a plan out on a file and prints what it did and how long each stage took.
     Render(RenderArgs),
+}
+
+/// What to ask.
+#[derive(Debug, Args)]
+pub struct HealthArgs {
+    /// Whether it wants requests, as /ready says, instead of whether it is alive.
+    #[arg(long)]
+    pub ready: bool,
 }
 
 /// What to render.

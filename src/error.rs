@@ -125,7 +125,8 @@ fn json_body(code: &'static str, message: &str, id: &RequestId) -> Payload {
     Payload::whole(Bytes::from(serde_json::to_vec(&body).expect("three texts are always JSON")))
 }
 
-fn reads_xml(request: &HttpRequest) -> bool {
+/// Whether the client of a request is one of S3's.
+pub(crate) fn reads_xml(request: &HttpRequest) -> bool {
     request.extensions().contains::<InXml>()
 }
 

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod error;
+pub mod health_command;
 pub mod http;
 pub mod pipeline;
 pub mod process;

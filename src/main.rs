@@ -1,4 +1,4 @@
-//! The `mortar` program: serve, check a configuration, or render one file.
+//! The `mortar` program: serve, check a configuration, ask how an instance is, or render one file.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -7,12 +7,18 @@ use clap::Parser;
 use mortar::cli::{Cli, Command};
 use mortar::config::{self, Config};
 use mortar::telemetry::{self, LogSettings};
-use mortar::{render_command, serve};
+use mortar::{health_command, render_command, serve};
 
 // Long-running image servers grow under the system's allocator, which keeps an arena for each thread; this one also
-// serves the C codecs.
+// serves the C codecs. docs/benchmarks.md has the comparison.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// What jemalloc reads at its start. Memory that renders have freed goes back to the system after a second, by a thread of
+/// the allocator: left to itself it goes when the same arena is next used, which after a burst may be never.
+// SAFETY: jemalloc declares this name for its users to define, as a pointer to a text that ends with a zero.
+#[unsafe(export_name = "malloc_conf")]
+static MALLOC_CONF: &[u8; 60] = b"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0\0";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -30,6 +36,13 @@ fn main() -> ExitCode {
             print(&config.summary());
             ExitCode::SUCCESS
         }
+        Some(Command::Health(args)) => match health_command::run(&args, &config.server.internal_listen) {
+            Ok(word) => {
+                print(word);
+                ExitCode::SUCCESS
+            }
+            Err(error) => fail(&error.to_string()),
+        },
         Some(Command::Render(args)) => {
             match render_command::run(&args, &config.limits, &config.encoding, &mut std::io::stderr()) {
                 Ok(()) => ExitCode::SUCCESS,

@@ -100,35 +100,6 @@ fn an_origin_that_stalls_in_its_body_is_a_504() {
 }
 
 #[test]
-fn failures_of_a_hanging_origin_leave_nothing_behind() {
-    let origin = Origin::start(|_| Reply::Silence);
-    let mortar = Mortar::with("request_timeout = \"1s\"", &format!("{ALLOW_LOOPBACK}{}", origin.bucket()));
-    // The first request builds the client of the storage, which stays.
-    expect_error(&mortar.get("/remote/first.jpg?width=10"), 504, "timed_out");
-    mortar.wait_until_idle();
-    let before = at_rest(&mortar);
-    let requests: Vec<_> = (0..40).map(|each| mortar.get_meanwhile(&format!("/remote/{each}.jpg?width=10"))).collect();
-    for request in requests {
-        let answer = request.join().unwrap();
-        assert!(matches!(answer.status, 502..=504), "{}", answer.status);
-    }
-    mortar.wait_until_idle();
-    origin.wait_until_left();
-    wait_for("tasks and descriptors to go", || {
-        let (descriptors, tasks) = at_rest(&mortar);
-        (descriptors <= before.0 + 2 && tasks <= before.1 + 2).then_some(())
-    });
-    assert_eq!(mortar.detail("lock")["live"], 0);
-    assert_eq!(mortar.detail("lock")["waiters"], 0);
-}
-
-/// Open descriptors and live tasks.
-fn at_rest(mortar: &Mortar) -> (u64, u64) {
-    let process = &mortar.stats()["process"];
-    (process["open_descriptors"].as_u64().unwrap(), process["tasks"].as_u64().unwrap())
-}
-
-#[test]
 fn a_full_gate_refuses_at_once_with_a_time_to_come_back() {
     let origin = Origin::of(&drawn_jpeg(60, 40));
     origin.hold();

@@ -192,6 +192,7 @@ async fn a_body_that_breaks_off_never_looks_whole() {
     server.stop().await;
 }
 
+/// Red when the answer to HEAD keeps its source: `without_body` that keeps `self.source` (`src/respond/payload.rs`).
 #[actix_web::test]
 async fn fault_04_a_client_that_leaves_closes_the_source_and_head_closes_it_at_once() {
     let mut server = Server::start().await;
@@ -208,6 +209,7 @@ async fn fault_04_a_client_that_leaves_closes_the_source_and_head_closes_it_at_o
     server.stop().await;
 }
 
+/// Red without the panic fence: `inner.call(request).await` in the place of `fence(..)` (`src/http/edge.rs`).
 #[actix_web::test]
 async fn fault_17_a_panic_is_a_500_with_an_id_and_the_next_request_works() {
     let server = Server::start().await;

@@ -30,7 +30,7 @@ fn stats_tell_every_figure_of_every_actor() {
         assert!(child["uptime_seconds"].is_u64());
         assert_eq!(child["state"], "running");
         for times in ["wait", "work"] {
-            for percentile in ["p50_micros", "p90_micros", "p99_micros", "max_micros"] {
+            for percentile in ["count", "total_micros", "p50_micros", "p90_micros", "p99_micros", "max_micros"] {
                 assert!(child[times][percentile].is_u64(), "{}: {times} {percentile}", child["name"]);
             }
         }
@@ -135,6 +135,8 @@ fn metrics_are_open_metrics_and_say_what_stats_say() {
         }
     }
     assert_eq!(samples["mortar_actor_handled_total{actor=\"transform\"}"], 1.0);
+    assert_eq!(samples["mortar_actor_works_total{actor=\"transform\"}"], 1.0);
+    assert!(samples["mortar_actor_worked_seconds_total{actor=\"transform\"}"] > 0.0);
     assert_eq!(samples["mortar_cache_entries"], 1.0);
     assert_eq!(samples["mortar_store_back_written_total"], 1.0);
     assert_eq!(samples["mortar_ready"], 1.0);

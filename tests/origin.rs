@@ -17,18 +17,6 @@ fn refusal(mortar: &Mortar, path: &str) -> (u16, String) {
 }
 
 #[test]
-fn a_cold_render_costs_one_get_and_a_hit_none() {
-    let origin = Origin::of(&drawn_jpeg(200, 160));
-    let mortar = start(&origin);
-    for _ in 0..3 {
-        assert_eq!(mortar.get("/remote/dir/a.jpg?width=50").picture().dimensions(), (50, 40));
-    }
-    let asked = origin.asked();
-    let lines: Vec<String> = asked.iter().map(|asked| format!("{} {}", asked.method, asked.target)).collect();
-    assert_eq!(lines, ["GET /remote/dir/a.jpg"]);
-}
-
-#[test]
 fn placeholders_and_headers_are_those_of_the_configuration() {
     let origin = Origin::of(&drawn_jpeg(20, 10));
     let address = format!("{}/files/<item>?of=<container>&", origin.address);

@@ -4,7 +4,7 @@ mod harness;
 
 use std::time::Duration;
 
-use harness::s3::{KEYS, READER, Signer, UNSIGNED, WRITER, send_with_body, sha256};
+use harness::signer::{KEYS, READER, Signer, UNSIGNED, WRITER, send_with_body, sha256};
 use harness::wire::Wire;
 use harness::{Mortar, drawn_jpeg, files_below, wait_for};
 

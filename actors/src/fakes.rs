@@ -12,7 +12,7 @@ mod stores;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
@@ -26,6 +26,7 @@ pub use stores::FakeStores;
 
 use crate::fault::Fault;
 use crate::vocab::{EntityTag, Rendition};
+use crate::wait::pause;
 
 /// What a fake does when it is asked.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +34,8 @@ pub enum Script {
     /// It works.
     #[default]
     Works,
+    /// It works, after this time.
+    Slow(Duration),
     /// It fails.
     Fails(Fault),
     /// It never answers.
@@ -60,6 +63,10 @@ impl Script {
     pub async fn play(self) -> Result<(), Fault> {
         match self {
             Self::Works => Ok(()),
+            Self::Slow(time) => {
+                pause(time).await;
+                Ok(())
+            }
             Self::Fails(fault) => Err(fault),
             Self::Hangs => std::future::pending().await,
             Self::Panics => panic!("a scripted panic"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio::time::Instant;
 
 use crate::fault::{Fault, FaultKind};
 use crate::vocab::Deadline;
@@ -32,6 +33,7 @@ struct Inner {
     /// In steps of the unit. The semaphore cannot tell: it sets free steps aside for whoever waits for more of them.
     held: AtomicU64,
     waiting: AtomicUsize,
+    waited_micros: AtomicU64,
     admitted: AtomicU64,
     refused: AtomicU64,
 }
@@ -61,6 +63,8 @@ pub struct GateStats {
     pub held: u64,
     /// Requesters waiting to enter.
     pub waiting: usize,
+    /// Microseconds that requesters have waited here in all, whether they entered then or not.
+    pub waited_micros: u64,
     /// Entries so far.
     pub admitted: u64,
     /// Refusals so far.
@@ -88,6 +92,7 @@ impl Gate {
             free: Arc::new(Semaphore::new(steps)),
             held: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
+            waited_micros: AtomicU64::new(0),
             admitted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         }))
@@ -159,6 +164,7 @@ impl Gate {
             capacity: self.capacity(),
             held: self.held(),
             waiting: self.0.waiting.load(Relaxed),
+            waited_micros: self.0.waited_micros.load(Relaxed),
             admitted: self.0.admitted.load(Relaxed),
             refused: self.0.refused.load(Relaxed),
         }
@@ -225,18 +231,23 @@ impl fmt::Debug for Permit {
 }
 
 /// A place among the waiting; given up when the requester stops waiting, for whatever reason.
-struct Place<'a>(&'a Inner);
+struct Place<'a> {
+    gate: &'a Inner,
+    since: Instant,
+}
 
 impl<'a> Place<'a> {
     fn take(gate: &'a Inner) -> Option<Self> {
         let taken = gate.waiting.fetch_update(Relaxed, Relaxed, |n| (n < gate.max_waiting).then_some(n + 1));
-        taken.is_ok().then(|| Self(gate))
+        taken.is_ok().then(|| Self { gate, since: Instant::now() })
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Relaxed);
+        let waited = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.gate.waited_micros.fetch_add(waited, Relaxed);
+        self.gate.waiting.fetch_sub(1, Relaxed);
     }
 }
 
@@ -248,6 +259,22 @@ mod tests {
 
     fn soon() -> Deadline {
         Deadline::within(Duration::from_secs(1))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_of_those_who_wait_adds_up_whether_they_enter_or_not() {
+        let gate = Gate::counting("renders", 1);
+        let held = gate.enter(1, soon()).await.unwrap();
+        assert_eq!(gate.stats().waited_micros, 0, "the first one did not wait");
+        gate.enter(1, soon()).await.unwrap_err();
+        let entering = gate.enter(1, soon());
+        let leaving = async {
+            tokio::time::advance(Duration::from_millis(400)).await;
+            drop(held);
+        };
+        let (entered, ()) = tokio::join!(entering, leaving);
+        drop(entered.unwrap());
+        assert!((1_400_000..1_410_000).contains(&gate.stats().waited_micros), "{:?}", gate.stats());
     }
 
     #[tokio::test(start_paused = true)]

@@ -22,8 +22,15 @@ pub(crate) struct Meter {
     cancelled: AtomicU64,
     failed: AtomicU64,
     panics: AtomicU64,
-    waits: Mutex<Histogram<u64>>,
-    works: Mutex<Histogram<u64>>,
+    waits: Mutex<Times>,
+    works: Mutex<Times>,
+}
+
+/// Every time of one kind since the start.
+#[derive(Debug)]
+struct Times {
+    histogram: Histogram<u64>,
+    total_micros: u64,
 }
 
 /// What one actor counted so far.
@@ -45,9 +52,13 @@ pub struct Counts {
     pub panics: u64,
 }
 
-/// Percentiles of a time, in microseconds.
+/// Percentiles of a time, in microseconds, over all that was measured since the start.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Percentiles {
+    /// How many were measured.
+    pub count: u64,
+    /// All of them together; its growth, divided by that of `count`, is the mean of late.
+    pub total_micros: u64,
     /// Half were at most this long.
     pub p50_micros: u64,
     /// Nine of ten were at most this long.
@@ -62,7 +73,8 @@ impl Meter {
     pub(crate) fn new() -> Self {
         let times = || {
             let histogram = Histogram::new_with_bounds(1, LONGEST.as_micros() as u64, 2);
-            Mutex::new(histogram.expect("the bounds of the histogram are in order"))
+            let histogram = histogram.expect("the bounds of the histogram are in order");
+            Mutex::new(Times { histogram, total_micros: 0 })
         };
         Self {
             queued: AtomicU64::new(0),
@@ -125,17 +137,37 @@ impl Meter {
     }
 }
 
-fn record(histogram: &Mutex<Histogram<u64>>, time: Duration) {
+fn record(times: &Mutex<Times>, time: Duration) {
     let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    histogram.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(micros);
+    let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
+    times.histogram.saturating_record(micros);
+    times.total_micros = times.total_micros.saturating_add(micros);
 }
 
-fn percentiles(histogram: &Mutex<Histogram<u64>>) -> Percentiles {
-    let histogram = histogram.lock().unwrap_or_else(PoisonError::into_inner);
+fn percentiles(times: &Mutex<Times>) -> Percentiles {
+    let Times { histogram, total_micros } = &*times.lock().unwrap_or_else(PoisonError::into_inner);
     Percentiles {
+        count: histogram.len(),
+        total_micros: *total_micros,
         p50_micros: histogram.value_at_quantile(0.5),
         p90_micros: histogram.value_at_quantile(0.9),
         p99_micros: histogram.value_at_quantile(0.99),
         max_micros: histogram.max(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_counted_and_added_up() {
+        let meter = Meter::new();
+        meter.waited(Duration::from_millis(3));
+        meter.waited(Duration::from_millis(4));
+        let waits = meter.wait_times();
+        assert_eq!((waits.count, waits.total_micros), (2, 7_000));
+        assert!((3_900..=4_100).contains(&waits.max_micros), "{waits:?}");
+        assert_eq!(meter.work_times().count, 0);
     }
 }

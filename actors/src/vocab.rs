@@ -12,4 +12,6 @@ pub use deadline::Deadline;
 pub use names::{Key, ObjectKey, OriginalId, Originals, StoreId};
 pub use object::{ByteRange, ContentRange, EntityTag, Fetched, ObjectMeta};
 pub use rendition::Rendition;
+#[cfg(test)]
+pub(crate) use rendition::weighings;
 pub use stop::StopFlag;

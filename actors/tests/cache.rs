@@ -45,17 +45,6 @@ impl Scene {
 }
 
 #[actix::test]
-async fn the_buffer_that_went_in_comes_out() {
-    let scene = Scene::set(CacheSettings::default(), None).await;
-    let kept = rendition(vec![7; 1000]);
-    scene.cache.insert(Key::new("a"), Arc::clone(&kept), HOUR, &Epoch::endless());
-    let found = scene.cache.peek(&Key::new("a")).unwrap();
-    assert!(Arc::ptr_eq(&kept, &found));
-    assert_eq!(scene.stats().memory_hits, 1);
-    assert_clean(&scene.tree).await;
-}
-
-#[actix::test]
 async fn what_has_no_time_to_live_takes_no_room() {
     let scene = Scene::set(CacheSettings::default(), None).await;
     scene.insert("a", b"old");

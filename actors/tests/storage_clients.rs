@@ -74,8 +74,9 @@ fn outage() -> Script {
     Script::Fails(Fault::new(FaultKind::Upstream, "the store is down"))
 }
 
+/// Red when nothing is evicted: `LruCache::unbounded()` in `Storage::new` (`actors/src/storage/actor.rs`).
 #[actix::test]
-async fn a_thousand_stores_have_at_most_the_bounded_number_of_clients() {
+async fn fault_01_a_thousand_stores_have_at_most_the_bounded_number_of_clients() {
     let scene = Scene::set(StorageSettings { max_clients: 8, ..StorageSettings::default() }).await;
     for store in 0..1000 {
         scene.visit(&format!("bucket/{store}")).await.unwrap();
@@ -127,8 +128,10 @@ async fn an_opening_that_hangs_ends_with_the_last_who_waits_for_it() {
     scene.end().await;
 }
 
+/// Red when the tick does not look for idle clients: without `close_idle` in `Storage::tick`
+/// (`actors/src/storage/actor.rs`).
 #[actix::test]
-async fn an_idle_client_is_closed_after_its_time() {
+async fn fault_01_an_idle_client_is_closed_after_its_time() {
     let settings = StorageSettings {
         client_idle: Duration::from_secs(100),
         health_interval: Duration::from_secs(10),
@@ -148,8 +151,10 @@ async fn an_idle_client_is_closed_after_its_time() {
     scene.end().await;
 }
 
+/// Red when a client that fails its check is kept: without `self.close()` in `Client::check`
+/// (`actors/src/storage/client.rs`).
 #[actix::test]
-async fn a_client_that_fails_its_health_check_is_closed_and_built_anew() {
+async fn fault_01_a_client_that_fails_its_health_check_is_closed_and_built_anew() {
     let scene = Scene::plain().await;
     scene.visit("a").await.unwrap();
     for script in [outage(), Script::Hangs, Script::Panics] {

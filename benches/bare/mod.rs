@@ -14,6 +14,8 @@ use image::codecs::gif::GifDecoder;
 use image::codecs::png::{CompressionType, FilterType as PngFilter, PngEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageEncoder};
 
+pub(crate) use webp::Effort;
+
 /// The width that everything is scaled to.
 pub(crate) const WIDTH: u32 = 800;
 
@@ -22,9 +24,14 @@ pub(crate) fn jpeg_to_jpeg(source: &[u8], quality: u8) -> Vec<u8> {
     jpeg::Planes::decode(source, 2).scaled(WIDTH).to_jpeg(quality)
 }
 
+/// A JPEG too small to be shrunk while it is decoded, to JPEG, through planes.
+pub(crate) fn megapixel_to_jpeg(source: &[u8], quality: u8) -> Vec<u8> {
+    jpeg::Planes::decode(source, 1).scaled(WIDTH).to_jpeg(quality)
+}
+
 /// JPEG to WebP, through planes.
-pub(crate) fn jpeg_to_webp(source: &[u8], quality: u8) -> Vec<u8> {
-    webp::encode_planes(&jpeg::Planes::decode(source, 2).scaled(WIDTH), quality)
+pub(crate) fn jpeg_to_webp(source: &[u8], effort: Effort) -> Vec<u8> {
+    webp::encode_planes(&jpeg::Planes::decode(source, 2).scaled(WIDTH), effort)
 }
 
 /// JPEG to AVIF, through planes. The container, a few hundred bytes, is left out.
@@ -33,9 +40,9 @@ pub(crate) fn jpeg_to_avif(source: &[u8], quantizer: u8, speed: u8) -> Vec<u8> {
 }
 
 /// PNG to WebP.
-pub(crate) fn png_to_webp(source: &[u8], quality: u8) -> Vec<u8> {
+pub(crate) fn png_to_webp(source: &[u8], effort: Effort) -> Vec<u8> {
     let (size, rgb) = scaled_png(source);
-    webp::encode_rgb(size, &rgb, quality)
+    webp::encode_rgb(size, &rgb, effort)
 }
 
 /// PNG to PNG.

@@ -1,31 +1,39 @@
-use std::ptr::null_mut;
-
 use libwebp_sys as raw;
 
 use super::jpeg::{Planes, even, half};
 
-/// libwebp's own one-call encoder, which has the engine's default effort.
-pub(super) fn encode_rgb((width, height): (u32, u32), rgb: &[u8], quality: u8) -> Vec<u8> {
-    assert_eq!(rgb.len(), width as usize * height as usize * 3);
-    let mut file = null_mut();
-    let stride = width as i32 * 3;
-    // SAFETY: the samples were checked to fill the size; the library writes the address of a buffer of its own.
-    let length = unsafe {
-        raw::WebPEncodeRGB(rgb.as_ptr(), width as i32, height as i32, stride, f32::from(quality), &raw mut file)
-    };
-    assert!(length > 0, "libwebp failed");
-    // SAFETY: the library says that so many bytes are there; they are copied and the buffer is freed once.
-    unsafe {
-        let copy = std::slice::from_raw_parts(file, length).to_vec();
-        raw::WebPFree(file.cast());
-        copy
+/// What is asked of libwebp.
+#[derive(Clone, Copy)]
+pub(crate) struct Effort {
+    /// 1 to 100.
+    pub(crate) quality: u8,
+    /// 0 (fast) to 6 (small).
+    pub(crate) method: u8,
+}
+
+impl Effort {
+    fn config(self) -> raw::WebPConfig {
+        let preset = raw::WebPPreset::WEBP_PRESET_DEFAULT;
+        let config = raw::WebPConfig::new_with_preset(preset, f32::from(self.quality));
+        let mut config = config.expect("the library is the one that was built against");
+        config.method = i32::from(self.method);
+        config
     }
 }
 
+/// From interleaved samples, which libwebp turns into planes itself.
+pub(super) fn encode_rgb((width, height): (u32, u32), rgb: &[u8], effort: Effort) -> Vec<u8> {
+    assert_eq!(rgb.len(), width as usize * height as usize * 3);
+    let mut picture = raw::WebPPicture::new().expect("the library is the one that was built against");
+    (picture.width, picture.height) = (width as i32, height as i32);
+    // SAFETY: the samples were checked to fill the size; the picture was made by the library.
+    let imported = unsafe { raw::WebPPictureImportRGB(&raw mut picture, rgb.as_ptr(), width as i32 * 3) };
+    assert_ne!(imported, 0, "no memory");
+    write(&effort.config(), picture)
+}
+
 /// From planes, whose full range is narrowed as libwebp wants it.
-pub(super) fn encode_planes(planes: &Planes, quality: u8) -> Vec<u8> {
-    let config = raw::WebPConfig::new_with_preset(raw::WebPPreset::WEBP_PRESET_DEFAULT, f32::from(quality));
-    let config = config.expect("the library is the one that was built against");
+pub(super) fn encode_planes(planes: &Planes, effort: Effort) -> Vec<u8> {
     let mut picture = raw::WebPPicture::new().expect("the library is the one that was built against");
     (picture.width, picture.height) = (planes.size.0 as i32, planes.size.1 as i32);
     // SAFETY: made by the library, with its size set.
@@ -47,7 +55,7 @@ pub(super) fn encode_planes(planes: &Planes, quality: u8) -> Vec<u8> {
             target.iter_mut().zip(row).for_each(|(target, sample)| *target = levels[usize::from(*sample)]);
         }
     }
-    write(&config, picture)
+    write(&effort.config(), picture)
 }
 
 fn write(config: &raw::WebPConfig, mut picture: raw::WebPPicture) -> Vec<u8> {

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
+use mortar_load::ask;
+
 use crate::bare;
-use crate::client::Load;
 use crate::paired::{Clock, Pair};
 use crate::pictures::photograph;
 use crate::service::{Server, Site};
 
-const REQUESTS: usize = 4_000;
+const REQUESTS: u32 = 4_000;
 const CONNECTIONS: usize = 16;
 const ROUNDS: usize = 16;
 const TARGET: f64 = 1.5;
@@ -25,7 +26,7 @@ pub(super) fn run() {
         ("hit: 800 px, preset", "/media/large/picture.jpg", &large),
         ("hit: 800 px, query", "/media/picture.jpg?width=800&quality=80", &large),
     ] {
-        let length = length_of(server.address, path);
+        let length = length_of(&server, path);
         let bare = Server::bare(&about.iter().copied().cycle().take(length).collect::<Vec<_>>());
         Pair::new(format!("{name}, {length} bytes"), Clock::Child, ROUNDS)
             .target(TARGET)
@@ -34,17 +35,16 @@ pub(super) fn run() {
 }
 
 /// The length of the body, which the first request has rendered and left in the cache.
-fn length_of(address: std::net::SocketAddr, path: &str) -> usize {
-    let once = Load { address, path: path.to_owned(), connections: 1, requests: 1 }.run();
-    assert!(once.is_clean(), "{path}: {:?}", once.statuses);
+fn length_of(server: &Server, path: &str) -> usize {
+    let once = ask(&server.url(path), 1, 1).expect("the server listens");
+    assert!(once.are_clean(), "{path}: {:?}", once.statuses);
     once.bytes as usize
 }
 
 fn cost(server: &Server, path: &str) -> Duration {
-    let load = Load { address: server.address, path: path.to_owned(), connections: CONNECTIONS, requests: REQUESTS };
     let before = server.cpu();
-    let outcome = load.run();
+    let answers = ask(&server.url(path), CONNECTIONS, REQUESTS.into()).expect("the server listens");
     let used = server.cpu() - before;
-    assert!(outcome.is_clean(), "{:?}, {} failed", outcome.statuses, outcome.failed);
-    used / REQUESTS as u32
+    assert!(answers.are_clean(), "{:?}, {} failed", answers.statuses, answers.failed);
+    used / REQUESTS
 }

@@ -1,6 +1,7 @@
 //! What the real program holds: at the peak of one large render, and under ten thousand requests for one URL.
 
-use crate::client::Load;
+use mortar_load::ask;
+
 use crate::paired::say;
 use crate::pictures::photographs;
 use crate::service::{Server, Site};
@@ -19,24 +20,24 @@ pub(super) fn run() {
             warm_up(&server);
             let idle = server.resident();
             server.forget_peak();
-            ask(&server, &format!("/media/picture.jpg?{query}"), 1, 1);
+            ask_cleanly(&server, &format!("/media/picture.jpg?{query}"), 1, 1);
             let above = server.peak().saturating_sub(idle);
             report(&format!("memory: {} to {name}, above idle", photograph.name), above, RENDER_TARGET);
         }
         let server = site.serve();
-        ask(&server, "/media/large/picture.jpg", 100, 10_000);
+        ask_cleanly(&server, "/media/large/picture.jpg", 100, 10_000);
         report(&format!("memory: {} 10,000 x 100, resident", photograph.name), server.peak(), LOAD_TARGET);
     }
 }
 
 /// A first request that renders nothing, so that threads, clients and buffers are there.
 fn warm_up(server: &Server) {
-    Load { address: server.address, path: "/media/nothing.jpg".to_owned(), connections: 2, requests: 20 }.run();
+    ask(&server.url("/media/nothing.jpg"), 2, 20).expect("the server listens");
 }
 
-fn ask(server: &Server, path: &str, connections: usize, requests: usize) {
-    let outcome = Load { address: server.address, path: path.to_owned(), connections, requests }.run();
-    assert!(outcome.is_clean(), "{:?}, {} failed", outcome.statuses, outcome.failed);
+fn ask_cleanly(server: &Server, path: &str, connections: usize, requests: u64) {
+    let answers = ask(&server.url(path), connections, requests).expect("the server listens");
+    assert!(answers.are_clean(), "{:?}, {} failed", answers.statuses, answers.failed);
 }
 
 fn report(name: &str, bytes: u64, target: u64) {

@@ -34,16 +34,15 @@ pub(super) fn run() {
     compare(&config, "render: JPEG to JPEG", &jpeg, "format=jpeg&quality=80", |source| {
         bare::jpeg_to_jpeg(source, QUALITY)
     });
+    let effort = bare::Effort { quality: QUALITY, method: config.encoding.webp_method };
     compare(&config, "render: JPEG to WebP", &jpeg, "format=webp&quality=80", |source| {
-        bare::jpeg_to_webp(source, QUALITY)
+        bare::jpeg_to_webp(source, effort)
     });
     let speed = config.encoding.avif_speed;
     compare(&config, "render: JPEG to AVIF", &jpeg, &format!("format=avif&quality={AVIF_QUALITY}"), |source| {
         bare::jpeg_to_avif(source, AVIF_QUANTIZER, speed)
     });
-    compare(&config, "render: PNG to WebP", &png, "format=webp&quality=80", |source| {
-        bare::png_to_webp(source, QUALITY)
-    });
+    compare(&config, "render: PNG to WebP", &png, "format=webp&quality=80", |source| bare::png_to_webp(source, effort));
     let level = config.encoding.png_compression;
     compare(&config, "render: PNG to PNG", &png, "format=png", |source| bare::png_to_png(source, level));
     compare(&config, "render: GIF to GIF", &gif, "format=gif", bare::gif_to_gif);

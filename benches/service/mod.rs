@@ -58,8 +58,7 @@ pub(crate) struct Site {
 /// A running server, killed when dropped.
 pub(crate) struct Server {
     child: Child,
-    /// Where it answers.
-    pub(crate) address: SocketAddr,
+    address: SocketAddr,
 }
 
 impl Site {
@@ -74,6 +73,12 @@ impl Site {
         site
     }
 
+    /// Gives an original another name, without another copy.
+    pub(crate) fn link(&self, original: &str, name: &str) {
+        let media = self.directory.path().join("data/media");
+        fs::hard_link(media.join(original), media.join(name)).expect("the original is there, and the name is free");
+    }
+
     /// Its configuration.
     pub(crate) fn config(&self) -> String {
         CONFIG.replace("{root}", &self.directory.path().join("data").to_string_lossy())
@@ -81,8 +86,13 @@ impl Site {
 
     /// Starts the real program on it.
     pub(crate) fn serve(&self) -> Server {
+        self.serve_with("")
+    }
+
+    /// Starts the real program on it, with more sections.
+    pub(crate) fn serve_with(&self, more: &str) -> Server {
         let config = self.directory.path().join("mortar.toml");
-        fs::write(&config, self.config()).expect("there is room for files");
+        fs::write(&config, self.config() + more).expect("there is room for files");
         let mut command = Command::new(env!("CARGO_BIN_EXE_mortar"));
         command.arg("--config").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("cargo has built the program");
@@ -111,6 +121,11 @@ impl Server {
         let said = BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line);
         said.expect("it says where it listens");
         Self { child, address: line.trim().parse().expect("an address") }
+    }
+
+    /// The URL of a path.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
     }
 
     /// The CPU time that it has used so far.

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use mortar_actors::storage::{ListPage, ListRequest, Listed, PutCondition, Store};
@@ -66,6 +67,10 @@ impl Store for PrefixedStore {
             prefixes: page.prefixes.iter().map(|prefix| outside(prefix)).collect(),
             next: page.next.as_deref().map(outside),
         })
+    }
+
+    async fn link(&self, key: &ObjectKey, lasting: Duration) -> Result<Option<String>, Fault> {
+        self.inner.link(&self.inside(key), lasting).await
     }
 
     async fn check(&self) -> Result<(), Fault> {

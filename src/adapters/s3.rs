@@ -15,11 +15,13 @@ mod upload;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt;
 use mortar_actors::storage::{ListPage, ListRequest, PutCondition, Store};
 use mortar_actors::{Body, ByteRange, Fault, FaultKind, Fetched, ObjectKey, ObjectMeta};
+use rusoto_core::signature::SignedRequest;
 use rusoto_core::{Client, RusotoError};
 use rusoto_s3::{DeleteObjectRequest, GetObjectRequest, HeadBucketRequest, HeadObjectRequest, S3, S3Client};
 
@@ -143,6 +145,14 @@ impl Store for S3Store {
 
     async fn list(&self, request: &ListRequest) -> Result<ListPage, Fault> {
         self.page(request).await
+    }
+
+    async fn link(&self, key: &ObjectKey, lasting: Duration) -> Result<Option<String>, Fault> {
+        let Some(credentials) = self.endpoint.credentials.current().await? else { return Ok(None) };
+        let path = format!("/{}/{key}", self.endpoint.bucket);
+        let mut request = SignedRequest::new("GET", "s3", &self.endpoint.region, &path);
+        self.endpoint.place(&mut request);
+        Ok(Some(request.generate_presigned_url(&credentials, &lasting, false)))
     }
 
     async fn check(&self) -> Result<(), Fault> {

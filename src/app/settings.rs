@@ -23,6 +23,7 @@ pub(super) fn storage(config: &Config) -> StorageSettings {
         reads: bounds.reads,
         streams: bounds.streams,
         reader_patience: bounds.reader_patience,
+        reader_min_rate: bounds.reader_min_rate,
         writes: bounds.writes,
         write_backs: bounds.write_backs,
         buffered_bytes: bounds.bytes_in_flight,

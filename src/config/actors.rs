@@ -24,6 +24,8 @@ pub struct StorageActorConfig {
     pub streams: usize,
     /// A client that pauses for this long in the middle of an object loses it.
     pub reader_patience: Duration,
+    /// So does one that takes fewer bytes a second than this, averaged over `reader_patience`.
+    pub reader_min_rate: u64,
     /// Writes of users at once.
     pub writes: usize,
     /// Writes of finished results at once.

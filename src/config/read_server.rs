@@ -39,6 +39,7 @@ pub(super) fn server(mut section: Section<'_>) -> ServerConfig {
         max_connections: section.count("max_connections", 25_000, 1..=1_000_000),
         keep_alive: section.duration("keep_alive", seconds(75), Duration::ZERO..=HOUR),
         client_header_timeout: section.duration("client_header_timeout", seconds(10), SHORTEST..=HOUR),
+        max_file_size: Some(section.size("max_file_size", 0, 0..=MOST_BYTES)).filter(|size| *size > 0),
         placeholder: placeholder(&mut section),
         debug_header: section.switch("debug_header", false),
         shutdown_grace: section.duration("shutdown_grace", seconds(30), Duration::ZERO..=HOUR),

@@ -188,6 +188,8 @@ mod tests {
         text.parse()
     }
 
+    /// Red when an address is cut at its first colon: `rsplit_once(':')` replaced by `split_once(':')` where the port is
+    /// taken off.
     #[test]
     fn fault_12_addresses_are_understood_in_all_their_forms() {
         let known = [
@@ -210,6 +212,7 @@ mod tests {
         }
     }
 
+    /// Red when a port that is none becomes the default one: `unwrap_or(6379)` where it is parsed.
     #[test]
     fn fault_12_garbage_is_refused() {
         let garbage = [

@@ -32,9 +32,9 @@ pub(super) fn encoding(mut section: Section<'_>) -> EncodingConfig {
     let encoding = EncodingConfig {
         jpeg_quality: section.count("jpeg_quality", 75, 1..=100),
         webp_quality: section.count("webp_quality", 75, 1..=100),
-        webp_method: section.count("webp_method", 4, 0..=6),
+        webp_method: section.count("webp_method", 5, 0..=6),
         avif_quality: section.count("avif_quality", 50, 1..=100),
-        avif_speed: section.count("avif_speed", 8, 5..=10),
+        avif_speed: section.count("avif_speed", 7, 5..=10),
         png_compression: section.count("png_compression", 6, 1..=9),
     };
     section.finish();
@@ -98,6 +98,7 @@ fn storage_actor(mut section: Section<'_>) -> StorageActorConfig {
         reads: section.count("reads", 256, 1..=MOST_ITEMS),
         streams: section.count("streams", 256, 1..=MOST_ITEMS),
         reader_patience: section.duration("reader_patience", seconds(60), seconds(1)..=DAY),
+        reader_min_rate: section.size("reader_min_rate", KIB, 0..=MIB),
         writes: section.count("writes", 64, 1..=MOST_ITEMS),
         write_backs: section.count("write_backs", 16, 1..=MOST_ITEMS),
         bytes_in_flight: section.size("bytes_in_flight", 512 * MIB, MIB..=MOST_BYTES),

@@ -18,6 +18,9 @@ pub struct ServerConfig {
     pub log_level: String,
     /// How log lines look.
     pub log_format: LogFormat,
+    /// Objects larger than this, in bytes, are not passed through where their storage gives a URL to read them at; `None`
+    /// passes all of them through.
+    pub max_file_size: Option<u64>,
     /// Whether each request is logged.
     pub access_logs: bool,
     /// The deadline of a request that carries a transform, set once at the edge.

@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, ContentType};
 use actix_web::{HttpResponse, web};
 use mortar_actors::storage::StorageHandle;
-use mortar_actors::{Readiness, Tree};
+use mortar_actors::{Gate, Readiness, Tree};
 
 use super::metrics;
 use super::stats::{Stats, Traffic};
@@ -21,6 +21,7 @@ pub struct Vitals(Arc<Sources>);
 struct Sources {
     tree: Arc<Tree>,
     storage: StorageHandle,
+    watermarks: Gate,
     instances: Arc<Instances>,
     traffic: Traffic,
     runtimes: Runtimes,
@@ -32,11 +33,13 @@ impl Vitals {
     pub fn new(
         tree: Arc<Tree>,
         storage: StorageHandle,
+        watermarks: Gate,
         instances: Arc<Instances>,
         traffic: Traffic,
         runtimes: Runtimes,
     ) -> Self {
-        Self(Arc::new(Sources { tree, storage, instances, traffic, runtimes, stopping: AtomicBool::new(false) }))
+        let stopping = AtomicBool::new(false);
+        Self(Arc::new(Sources { tree, storage, watermarks, instances, traffic, runtimes, stopping }))
     }
 
     /// From now on the service is not ready.
@@ -57,8 +60,18 @@ impl Vitals {
 
     /// Everything that `/stats` shows.
     pub fn stats(&self) -> Stats {
-        let Sources { tree, instances, traffic, runtimes, .. } = &*self.0;
-        Stats::new(tree.stats(), self.readiness(), instances.stats(), traffic, process::read(runtimes))
+        let Sources { tree, watermarks, instances, traffic, runtimes, .. } = &*self.0;
+        let readiness = self.readiness();
+        Stats {
+            version: env!("CARGO_PKG_VERSION"),
+            ready: readiness.ready,
+            reasons: readiness.reasons,
+            tree: tree.stats(),
+            watermarks: watermarks.stats(),
+            redis: instances.stats(),
+            http: traffic.stats(),
+            process: process::read(runtimes),
+        }
     }
 }
 

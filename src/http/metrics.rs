@@ -5,7 +5,7 @@ use std::fmt;
 use mortar_actors::{ActorStats, Detail, Percentiles};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeCounterValue, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
@@ -78,15 +78,20 @@ impl Reading {
     }
 
     fn gates(&self, out: &mut DescriptorEncoder) -> fmt::Result {
-        let gates =
-            || {
+        let watermarks = &self.0.watermarks;
+        let gates = || {
+            let of_actors =
                 self.0.tree.children.iter().flat_map(|actor| {
                     actor.gates.iter().map(|gate| ([("actor", actor.name), ("gate", gate.name)], gate))
-                })
-            };
+                });
+            of_actors.chain([([("actor", "pipeline"), ("gate", watermarks.name)], watermarks)])
+        };
         gauges(out, "gate_capacity", "Most that a gate admits", gates().map(|(of, gate)| (of, gate.capacity as f64)))?;
         gauges(out, "gate_held", "What a gate has admitted", gates().map(|(of, gate)| (of, gate.held as f64)))?;
         gauges(out, "gate_waiting", "Requesters at a gate", gates().map(|(of, gate)| (of, gate.waiting as f64)))?;
+        let waited = gates().map(|(of, gate)| (of, gate.waited_micros as f64 / 1e6));
+        counters(out, "gate_waited_seconds", "Time that requesters have waited at a gate", waited)?;
+        counters(out, "gate_admitted", "Entries through a gate", gates().map(|(of, gate)| (of, gate.admitted)))?;
         counters(out, "gate_refused", "Refusals of a gate", gates().map(|(of, gate)| (of, gate.refused)))
     }
 
@@ -103,6 +108,15 @@ impl Reading {
                     .map(|(quantile, micros)| ([("actor", actor.name), ("quantile", quantile)], micros as f64 / 1e6))
             });
             gauges(out, name, help, rows)?;
+        }
+        // Prometheus divides their growth, which tells the mean of late; the quantiles above are over all time.
+        for (count, total, read) in
+            [("actor_waits", "actor_waited_seconds", wait), ("actor_works", "actor_worked_seconds", work)]
+        {
+            let times = || self.0.tree.children.iter().map(|actor| ([("actor", actor.name)], read(actor)));
+            counters(out, count, "Times measured", times().map(|(of, times)| (of, times.count)))?;
+            let seconds = times().map(|(of, times)| (of, times.total_micros as f64 / 1e6));
+            counters(out, total, "Those times together", seconds)?;
         }
         Ok(())
     }
@@ -124,6 +138,7 @@ impl Reading {
         let http = &self.0.http;
         counter(out, "http_requests", "Requests answered", http.requests)?;
         counter(out, "http_panics", "Panics of request handlers", http.panics)?;
+        counter(out, "http_explanations", "Answers explained to whoever sent the debug header", http.explanations)?;
         let classes = http.by_class.iter().map(|(class, count)| ([("class", *class)], *count));
         counters(out, "http_responses", "Answers by class of status", classes)?;
         gauge(out, "http_in_flight", "Requests being answered", http.in_flight as f64)?;
@@ -175,7 +190,8 @@ fn detail(out: &mut DescriptorEncoder, child: &ActorStats) -> fmt::Result {
             gauge(out, "flight_waiters", "Waiters on all flights", lock.waiters as f64)?;
             counter(out, "flights_started", "Flights started", lock.started)?;
             counter(out, "flights_joined", "Requests that joined a flight", lock.joined)?;
-            counter(out, "flights_abandoned", "Flights ended as nobody waited", lock.abandoned)
+            counter(out, "flights_abandoned", "Flights ended as nobody waited", lock.abandoned)?;
+            counter(out, "flights_elsewhere", "Flights that another instance answered", lock.answered_elsewhere)
         }
         Some(Detail::Transform(transform)) => {
             gauge(out, "renders_running", "Renders on a CPU thread", transform.running as f64)?;
@@ -205,11 +221,11 @@ fn gauge(out: &mut DescriptorEncoder, name: &str, help: &str, figure: f64) -> fm
     metric.encode(out.encode_descriptor(name, help, None, metric.metric_type())?)
 }
 
-fn counters<Labels: EncodeLabelSet>(
+fn counters<Labels: EncodeLabelSet, Count: EncodeCounterValue>(
     out: &mut DescriptorEncoder,
     name: &str,
     help: &str,
-    rows: impl Iterator<Item = (Labels, u64)>,
+    rows: impl Iterator<Item = (Labels, Count)>,
 ) -> fmt::Result {
     let kind = ConstCounter::new(0u64).metric_type();
     let mut family = out.encode_descriptor(name, help, None, kind)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use actix_web::http::StatusCode;
-use mortar_actors::{Readiness, TreeStats};
+use mortar_actors::{GateStats, TreeStats};
 use serde::Serialize;
 
 use crate::adapters::RedisStats;
@@ -21,6 +21,8 @@ pub struct Stats {
     pub reasons: Vec<String>,
     /// The supervision tree: each actor with its bounds, counters and times.
     pub tree: TreeStats,
+    /// The bytes of all watermarks that are fetched, kept or used.
+    pub watermarks: GateStats,
     /// The connections to each Redis that instances share.
     pub redis: Vec<RedisStats>,
     /// Requests and answers.
@@ -38,6 +40,8 @@ pub struct HttpStats {
     pub in_flight: u64,
     /// Panics of request handlers, each answered with 500.
     pub panics: u64,
+    /// Explanations made, because a request had the debug header and the configuration allows it.
+    pub explanations: u64,
     /// Answers by class of status.
     pub by_class: [(&'static str, u64); 4],
 }
@@ -51,26 +55,13 @@ struct Counters {
     started: AtomicU64,
     ended: AtomicU64,
     panics: AtomicU64,
+    explanations: AtomicU64,
     by_class: [AtomicU64; 4],
 }
 
 /// A request that was counted as started. One that is dropped unanswered counts as ended all the same.
 #[derive(Debug)]
 pub struct Counted(Arc<Counters>);
-
-impl Stats {
-    /// Puts a reading together.
-    pub fn new(
-        tree: TreeStats,
-        readiness: Readiness,
-        redis: Vec<RedisStats>,
-        traffic: &Traffic,
-        process: ProcessStats,
-    ) -> Self {
-        let Readiness { ready, reasons } = readiness;
-        Self { version: env!("CARGO_PKG_VERSION"), ready, reasons, tree, redis, http: traffic.stats(), process }
-    }
-}
 
 impl Traffic {
     /// Counts a request in.
@@ -84,6 +75,11 @@ impl Traffic {
         self.0.panics.fetch_add(1, Relaxed);
     }
 
+    /// Counts an explanation.
+    pub fn explained(&self) {
+        self.0.explanations.fetch_add(1, Relaxed);
+    }
+
     /// The counts so far.
     pub fn stats(&self) -> HttpStats {
         let counters = &self.0;
@@ -93,6 +89,7 @@ impl Traffic {
             requests: ended,
             in_flight: counters.started.load(Relaxed).saturating_sub(ended),
             panics: counters.panics.load(Relaxed),
+            explanations: counters.explanations.load(Relaxed),
             by_class: [("2xx", class(0)), ("3xx", class(1)), ("4xx", class(2)), ("5xx", class(3))],
         }
     }

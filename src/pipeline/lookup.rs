@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mortar_actors::epoch::Epoch;
-use mortar_actors::{Deadline, Fault, Key, Rendition};
+use mortar_actors::{Deadline, Fault, FaultKind, Key, Rendition};
 use tokio::time::Instant;
 
 use super::{Pipeline, Served, Stage, Tier, rendition};
@@ -44,8 +44,9 @@ pub(super) async fn stored(
         Err(fault) if fault.is_not_found() => return Ok(None),
         Err(fault) => return Err(fault),
     };
-    let rendition = match rendition::from_bytes(loaded.bytes, loaded.meta.last_modified) {
+    let rendition = match rendition::from_store(loaded.bytes, loaded.meta.last_modified).await {
         Ok(rendition) => Arc::new(rendition),
+        Err(fault) if fault.kind() == FaultKind::Restarting => return Err(fault),
         Err(fault) => {
             tracing::warn!(%key, %fault, "a stored result is no picture; it is made again");
             return Ok(None);

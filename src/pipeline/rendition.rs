@@ -1,21 +1,34 @@
 //! Renditions: the one form of a result, whether it was just rendered or read back.
 
+use std::panic::resume_unwind;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use mortar_actors::{EntityTag, Fault, Rendition};
+use mortar_actors::{EntityTag, Fault, FaultKind, Rendition};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::adapters::raster::engine::Rendered;
 use crate::adapters::raster::probe::probe;
 
 /// What a render made.
-pub(super) fn from_render(rendered: Rendered) -> Rendition {
+///
+/// # Errors
+/// `Restarting` when the service is being stopped.
+pub(super) async fn from_render(rendered: Rendered) -> Result<Rendition, Fault> {
     let Rendered { body, format, width, height, .. } = rendered;
-    of(body, format.media_type(), (width, height), SystemTime::now())
+    away(move || Ok(of(body, format.media_type(), (width, height), SystemTime::now()))).await
 }
 
-/// What a store kept. A picture is known by its own header, since not every store keeps media types.
+/// What a store kept.
+///
+/// # Errors
+/// As [`from_bytes`]; `Restarting` when the service is being stopped.
+pub(super) async fn from_store(body: Bytes, written: Option<SystemTime>) -> Result<Rendition, Fault> {
+    away(move || from_bytes(body, written)).await
+}
+
+/// A picture as it stands. It is known by its own header, since not every store keeps media types. Every byte is read,
+/// and a header may be made to be long, so this is nothing for a thread that others wait for.
 ///
 /// # Errors
 /// `Unprocessable` when the bytes are no picture.
@@ -29,4 +42,14 @@ fn of(body: Bytes, media_type: &str, (width, height): (u32, u32), last_modified:
     let etag = EntityTag::new(&format!("{:032x}", xxh3_128(&body)));
     let content_type = media_type.to_owned();
     Rendition { body, content_type, etag, last_modified, width: Some(width), height: Some(height) }
+}
+
+/// Does work on the blocking pool, away from the thread of the actors. Bounded by the flights, and over in a moment.
+async fn away(work: impl FnOnce() -> Result<Rendition, Fault> + Send + 'static) -> Result<Rendition, Fault> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        // The flight has a fence.
+        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+        Err(_) => Err(Fault::new(FaultKind::Restarting, "the result was not looked over to its end")),
+    }
 }

@@ -55,6 +55,11 @@ pub fn judge(method: &Method, headers: &HeaderMap, validators: Validators<'_>) -
     }
 }
 
+/// Whether a request asks for something of the version that is there, before anything else.
+pub(crate) fn has_preconditions(headers: &HeaderMap) -> bool {
+    [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE].iter().any(|name| headers.contains_key(name))
+}
+
 /// Whether the ranges of a request may be served: there is no `If-Range`, or it names exactly this version.
 pub(crate) fn if_range_holds(headers: &HeaderMap, validators: Validators<'_>) -> bool {
     let Some(value) = headers.get(IF_RANGE) else { return true };

@@ -170,6 +170,7 @@ mod tests {
         (read, None)
     }
 
+    /// Red when a slice is a copy: `Bytes::copy_from_slice` in `take_waiting`.
     #[tokio::test]
     async fn fault_06_a_big_buffer_goes_out_in_slices_of_itself() {
         let whole = Bytes::from(vec![7; 3 * CHUNK_BYTES + 1]);

@@ -96,6 +96,7 @@ mod tests {
         response.headers().get(name).unwrap().to_str().unwrap()
     }
 
+    /// Red when the answer is made of a copy: `Bytes::copy_from_slice` of the body in `rendition`.
     #[test]
     fn fault_09_the_answer_is_the_buffer_of_the_rendition() {
         let picture = picture();

@@ -12,6 +12,7 @@ pub mod origin;
 pub mod pictures;
 pub mod redis;
 pub mod s3;
+pub mod signer;
 pub mod wire;
 
 use std::fs;
@@ -98,14 +99,26 @@ impl Mortar {
     /// Starts with files in its working directory, more keys of `[server]` and more sections.
     pub fn with_files(files: &[(&str, &[u8])], server: &str, more: &str) -> Self {
         let directory = Arc::new(tempfile::tempdir().unwrap());
-        let root = directory.path().join("data");
-        fs::create_dir_all(&root).unwrap();
         files.iter().for_each(|(name, bytes)| fs::write(directory.path().join(name), bytes).unwrap());
-        let config =
-            CONFIG.replace("{server}", server).replace("{more}", more).replace("{root}", root.to_str().unwrap());
-        let path = directory.path().join("mortar.toml");
-        fs::write(&path, config).unwrap();
-        Self::run(directory, path)
+        let config = configuration(&directory, server, more);
+        Self::run(directory, config)
+    }
+
+    /// Starts with a disk of its own for all data, as large as `mount` understands it. Its files are [`Mortar::inside`].
+    /// `None` where this machine lets nobody mount one.
+    pub fn on_a_disk_of(size: &str) -> Option<Self> {
+        const MOUNTED: &str = "mount -t tmpfs -o \"size=$1\" none \"$2\" && exec \"$3\" --config \"$4\"";
+        let own = |arguments: &[&str]| {
+            let mut command = Command::new("unshare");
+            command.args(["--map-root-user", "--mount"]).args(arguments);
+            command
+        };
+        own(&["mount", "-t", "tmpfs", "none", "/mnt"]).status().ok().filter(ExitStatus::success)?;
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let config = configuration(&directory, "", "");
+        let root = directory.path().join("data");
+        let command = own(&["sh", "-c", MOUNTED, "sh", size, root.to_str()?, PROGRAM, config.to_str()?]);
+        Some(Self::spawn(command, directory, config))
     }
 
     /// Starts with the built-in configuration, in an empty directory, on free ports.
@@ -117,9 +130,18 @@ impl Mortar {
         Self::spawn(command, directory, PathBuf::new())
     }
 
-    /// Stops it and starts it again on the same data.
+    /// Starts with a configuration as it stands, in an empty directory, and with these variables.
+    pub fn configured(config: PathBuf, environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.arg("--config").arg(&config).envs(environment.iter().copied());
+        Self::spawn(command, Arc::new(tempfile::tempdir().unwrap()), config)
+    }
+
+    /// Stops it, if it runs, and starts it again on the same data.
     pub fn restart(mut self) -> Self {
-        self.terminate();
+        if self.child.try_wait().unwrap().is_none() {
+            self.terminate();
+        }
         let (directory, config) = (Arc::clone(&self.directory), self.config.clone());
         drop(self);
         Self::run(directory, config)
@@ -171,6 +193,12 @@ impl Mortar {
         let path = self.originals().join(key);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
+    }
+
+    /// A file below the directory of all data, as the program sees it.
+    pub fn inside(&self, path: &str) -> PathBuf {
+        let root = self.root();
+        Path::new(&format!("/proc/{}/root", self.id())).join(root.strip_prefix("/").unwrap()).join(path)
     }
 
     /// The directory of all data.
@@ -339,6 +367,15 @@ impl Answer {
         assert_eq!(self.status, 200, "{}", self.text());
         decode(&self.body)
     }
+}
+
+/// Writes the configuration file of a program whose data are in this directory, which is made.
+fn configuration(directory: &TempDir, server: &str, more: &str) -> PathBuf {
+    let (root, path) = (directory.path().join("data"), directory.path().join("mortar.toml"));
+    fs::create_dir_all(&root).unwrap();
+    let config = CONFIG.replace("{server}", server).replace("{more}", more).replace("{root}", root.to_str().unwrap());
+    fs::write(&path, config).unwrap();
+    path
 }
 
 /// Decodes with an independent decoder where there is one: PNG, WebP, GIF; JPEG with libjpeg-turbo.

@@ -1,215 +1,207 @@
-//! An S3 client that signs as it is told, right or wrong.
+//! A real S3 server in a process of its own, to be killed, frozen and started again.
+//!
+//! A test program starts itself anew as that server: [`server_process`] is a test that only does something when it is
+//! asked to by [`S3Server`]. A program without tests calls [`serve_if_asked`] first of all.
 
+#![expect(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test program uses its own part of it; one that cannot set itself up has failed"
+)]
+
+#[path = "s3_memory.rs"]
+mod memory;
+
+use std::env;
+use std::fs;
 use std::io::Read;
-use std::time::{Duration, SystemTime};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use hmac::{Hmac, KeyInit, Mac};
-use s3s::dto::{Timestamp, TimestampFormat};
-use sha2::{Digest, Sha256};
-use ureq::http::Request;
+use hyper_util::rt::TokioIo;
+use rusoto_core::Region;
+use rusoto_core::credential::AwsCredentials;
+use rusoto_core::signature::SignedRequest;
+use s3s::S3;
+use s3s::auth::SimpleAuth;
+use s3s::service::S3ServiceBuilder;
+use tempfile::TempDir;
 
-use super::{Answer, Mortar, agent};
+use self::memory::Memory;
 
-/// The key that [`KEYS`] has for writers.
-pub const WRITER: (&str, &str) = ("writer", "writer's secret");
-/// The key that [`KEYS`] has for readers.
-pub const READER: (&str, &str) = ("reader", "reader's secret");
+/// Who may do everything.
+pub(crate) const ACCESS_KEY: &str = "mortar-test";
+/// Their secret.
+pub(crate) const SECRET_KEY: &str = "not-a-secret";
 
-/// Keys for the bucket `media`, and another bucket that has none.
-pub const KEYS: &str = r#"
-[[buckets.media.keys]]
-access_key = "writer"
-secret_access_key = "writer's secret"
-[[buckets.media.keys]]
-access_key = "reader"
-secret_access_key = "reader's secret"
-read_only = true
-[buckets.other.storages.basic]
-kind = "local-meta"
-root_path = "{root}"
-"#;
+/// Names of the variables by which a server is told what to do.
+const PLACE: &str = "MORTAR_TEST_S3_PLACE";
+const PORT: &str = "MORTAR_TEST_S3_PORT";
 
-/// What `x-amz-content-sha256` says of a body that is not signed.
-pub const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
-
-/// How requests are signed.
-#[derive(Clone)]
-pub struct Signer {
-    pub key: (&'static str, &'static str),
-    pub region: &'static str,
-    pub at: SystemTime,
+/// A running server with one bucket, `photos`; killed when dropped.
+pub(crate) struct S3Server {
+    process: Child,
+    /// Where it keeps objects; nowhere for one that keeps them in memory.
+    directory: Option<TempDir>,
+    port: u16,
 }
 
-/// A signed request, not yet sent.
-pub struct Signed {
-    pub method: String,
-    pub path: String,
-    pub headers: Vec<(String, String)>,
-    /// The signature, for the chunks that follow.
-    pub seed: String,
-    pub scope: String,
-    pub time: String,
-    pub signing_key: Vec<u8>,
-}
-
-impl Signer {
-    pub fn new(key: (&'static str, &'static str)) -> Self {
-        Self { key, region: "us-east-1", at: SystemTime::now() }
+impl S3Server {
+    /// A server that keeps objects in memory, and every rule of S3 about keys, conditions and listings.
+    pub(crate) fn start() -> Self {
+        Self::run(None, free_port())
     }
 
-    pub fn in_region(self, region: &'static str) -> Self {
-        Self { region, ..self }
+    /// A server that keeps objects on disk, so that they outlive it: `s3s-fs`.
+    pub(crate) fn on_disk() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("photos")).unwrap();
+        Self::run(Some(directory), free_port())
     }
 
-    pub fn ago(self, time: Duration) -> Self {
-        Self { at: self.at - time, ..self }
+    /// Its endpoint.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Signs a request with a header. `path` has its query and stands as it is to be sent; `content` is what
-    /// `x-amz-content-sha256` says.
-    pub fn sign(&self, mortar: &Mortar, method: &str, path: &str, headers: &[(&str, &str)], content: &str) -> Signed {
-        let (time, scope) = self.scope();
-        let mut headers: Vec<(String, String)> =
-            headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        headers.push(("host".to_owned(), host(mortar).to_owned()));
-        headers.push(("x-amz-content-sha256".to_owned(), content.to_owned()));
-        headers.push(("x-amz-date".to_owned(), time.clone()));
-        headers.sort();
-        let signed: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
-        let signed = signed.join(";");
-        let (resource, query) = path.split_once('?').unwrap_or((path, ""));
-        let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
-        let canonical = format!("{method}\n{resource}\n{}\n{lines}\n{signed}\n{content}", sorted(query));
-        let signing_key = self.signing_key(&scope);
-        let seed = self.signature(&signing_key, &time, &scope, &canonical);
-        let access_key = self.key.0;
-        let authorization =
-            format!("AWS4-HMAC-SHA256 Credential={access_key}/{scope}, SignedHeaders={signed}, Signature={seed}");
-        headers.push(("authorization".to_owned(), authorization));
-        Signed { method: method.to_owned(), path: path.to_owned(), headers, seed, scope, time, signing_key }
+    /// Where the bucket's objects lie, if on disk.
+    pub(crate) fn bucket(&self) -> PathBuf {
+        self.directory.as_ref().expect("it keeps them on disk").path().join("photos")
     }
 
-    /// A URL that anybody may use for so many seconds.
-    pub fn presign(&self, mortar: &Mortar, method: &str, path: &str, seconds: u64) -> String {
-        let (time, scope) = self.scope();
-        let (resource, query) = path.split_once('?').unwrap_or((path, ""));
-        let credential = format!("{}/{scope}", self.key.0).replace('/', "%2F");
-        let own = format!(
-            "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={credential}&X-Amz-Date={time}\
-             &X-Amz-Expires={seconds}&X-Amz-SignedHeaders=host"
-        );
-        let query = if query.is_empty() { own } else { format!("{query}&{own}") };
-        let host = host(mortar);
-        let canonical = format!("{method}\n{resource}\n{}\nhost:{host}\n\nhost\n{UNSIGNED}", sorted(&query));
-        let signature = self.signature(&self.signing_key(&scope), &time, &scope, &canonical);
-        format!("{resource}?{query}&X-Amz-Signature={signature}")
+    /// Ends it in the middle of whatever it does.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
     }
 
-    /// Signs a request and sends it, with the right hash of its body.
-    pub fn send(&self, mortar: &Mortar, method: &str, path: &str, body: &[u8]) -> Answer {
-        self.sign(mortar, method, path, &[], &sha256(body)).send(mortar, body)
+    /// Starts it again at the same place after [`S3Server::kill`].
+    pub(crate) fn start_again(&mut self) {
+        self.process = spawn(self.directory.as_ref().map(TempDir::path), self.port);
+        self.wait();
     }
 
-    fn scope(&self) -> (String, String) {
-        let mut text = Vec::new();
-        Timestamp::from(self.at).format(TimestampFormat::DateTime, &mut text).unwrap();
-        let text = String::from_utf8(text).unwrap();
-        let digits: String = text.split('.').next().unwrap().chars().filter(|c| !"-:Z".contains(*c)).collect();
-        let scope = format!("{}/{}/s3/aws4_request", &digits[..8], self.region);
-        (format!("{digits}Z"), scope)
+    /// Stops it without ending it: connections stay open, and nothing answers.
+    pub(crate) fn freeze(&self) {
+        self.signal("STOP");
     }
 
-    fn signing_key(&self, scope: &str) -> Vec<u8> {
-        let secret = format!("AWS4{}", self.key.1).into_bytes();
-        scope.split('/').fold(secret, |key, part| hmac(&key, part.as_bytes()))
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        self.signal("CONT");
     }
 
-    fn signature(&self, key: &[u8], time: &str, scope: &str, canonical: &str) -> String {
-        let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", sha256(canonical.as_bytes()));
-        hex(&hmac(key, text.as_bytes()))
+    /// Uploads in parts that were begun and neither finished nor aborted.
+    pub(crate) fn uploads(&self) -> usize {
+        let mut request = self.request("GET", "");
+        request.add_param("uploads", "");
+        let url = presigned(request);
+        let text = ureq::get(&url).call().unwrap().into_body().read_to_string().unwrap();
+        text.matches("<UploadId>").count()
+    }
+
+    /// A URL by which anyone may do that with an object.
+    pub(crate) fn signed(&self, method: &str, key: &str) -> String {
+        presigned(self.request(method, &format!("/{key}")))
+    }
+
+    /// Puts an object.
+    pub(crate) fn put(&self, key: &str, body: &[u8]) {
+        ureq::put(&self.signed("PUT", key)).send(body).unwrap();
+    }
+
+    fn request(&self, method: &str, below: &str) -> SignedRequest {
+        let region = Region::Custom { name: "eu-central-1".to_owned(), endpoint: self.url() };
+        SignedRequest::new(method, "s3", &region, &format!("/photos{below}"))
+    }
+
+    fn run(directory: Option<TempDir>, port: u16) -> Self {
+        let process = spawn(directory.as_ref().map(TempDir::path), port);
+        let server = Self { process, directory, port };
+        server.wait();
+        server
+    }
+
+    fn wait(&self) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(Instant::now() < end, "the S3 server does not start");
+            thread::park_timeout(Duration::from_millis(10));
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.process.id().to_string()]).status().unwrap();
+        assert!(sent.success());
     }
 }
 
-impl Signed {
-    /// Sends it with a body, whose length is told.
-    pub fn send(&self, mortar: &Mortar, body: &[u8]) -> Answer {
-        send_with_body(mortar, &self.method, &self.path, &self.headers, body)
-    }
-
-    /// The frame of a signed chunk, in front of which `previous` was signed, and its own signature.
-    pub fn chunk(&self, previous: &str, content: &[u8]) -> (Vec<u8>, String) {
-        let empty = sha256(b"");
-        let text = format!(
-            "AWS4-HMAC-SHA256-PAYLOAD\n{}\n{}\n{previous}\n{empty}\n{}",
-            self.time,
-            self.scope,
-            sha256(content)
-        );
-        let signature = hex(&hmac(&self.signing_key, text.as_bytes()));
-        let mut frame = format!("{:x};chunk-signature={signature}\r\n", content.len()).into_bytes();
-        frame.extend_from_slice(content);
-        frame.extend_from_slice(b"\r\n");
-        (frame, signature)
-    }
-
-    /// The head as it goes over the wire, with these headers besides.
-    pub fn head(&self, more: &str) -> String {
-        let headers: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        format!("{} {} HTTP/1.1\r\n{headers}{more}\r\n", self.method, self.path)
+impl Drop for S3Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
-/// Sends a request with a body, whose length is told.
-pub fn send_with_body(mortar: &Mortar, method: &str, path: &str, headers: &[(String, String)], body: &[u8]) -> Answer {
-    let request = Request::builder().method(method).uri(format!("{}{path}", mortar.address));
-    let headers = headers.iter().filter(|(name, _)| name != "host");
-    let request = headers.fold(request, |request, (name, value)| request.header(name, value));
-    let answer = if matches!(method, "PUT" | "POST") {
-        agent().run(request.header("content-length", body.len().to_string()).body(body).unwrap())
-    } else {
-        agent().run(request.body(()).unwrap())
-    };
-    let (parts, mut answer) = answer.unwrap().into_parts();
-    let mut bytes = Vec::new();
-    answer.as_reader().read_to_end(&mut bytes).unwrap();
-    Answer { status: parts.status.as_u16(), headers: parts.headers, body: bytes }
+#[test]
+#[ignore = "it is the process that other tests start"]
+fn server_process() {
+    serve_if_asked();
 }
 
-/// The SHA-256 of bytes, in hexadecimal digits.
-pub fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn host(mortar: &Mortar) -> &str {
-    mortar.address.strip_prefix("http://").unwrap()
-}
-
-/// Parameters as they are signed.
-fn sorted(query: &str) -> String {
-    let mut pairs: Vec<String> = query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| if pair.contains('=') { pair.to_owned() } else { format!("{pair}=") })
-        .collect();
-    pairs.sort();
-    pairs.join("&")
-}
-
-fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
-    mac.update(text);
-    mac.finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-impl Answer {
-    /// The code of an XML error body.
-    pub fn s3_code(&self) -> String {
-        let text = self.text();
-        let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
-        code.map_or_else(|| panic!("no S3 error: {} {text}", self.status), |(code, _)| code.to_owned())
+/// Serves for as long as the program lives that asked for it; `false` where none has.
+pub(crate) fn serve_if_asked() -> bool {
+    let Some(port) = env::var_os(PORT).and_then(|port| port.to_str()?.parse().ok()) else { return false };
+    // The one that started it holds the other end: when that is gone, so is this.
+    thread::spawn(|| {
+        let _ = std::io::stdin().read(&mut [0]);
+        std::process::exit(0);
+    });
+    match env::var_os(PLACE) {
+        Some(root) => serve(s3s_fs::FileSystem::new(PathBuf::from(root)).unwrap(), port),
+        None => serve(Memory::with_bucket("photos"), port),
     }
+    true
+}
+
+fn serve(store: impl S3, port: u16) {
+    let mut builder = S3ServiceBuilder::new(store);
+    builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+    let service = builder.build();
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(async move {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+        loop {
+            let (connection, _) = listener.accept().await.unwrap();
+            connection.set_nodelay(true).unwrap();
+            let service = service.clone();
+            tokio::spawn(async move {
+                let _ = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(connection), service)
+                    .await;
+            });
+        }
+    });
+}
+
+fn spawn(root: Option<&Path>, port: u16) -> Child {
+    let (_, module) = module_path!().split_once("::").expect("this is a module of a test program");
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--ignored", "--exact", &format!("{module}::server_process")]);
+    command.env(PORT, port.to_string()).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    if let Some(root) = root {
+        command.env(PLACE, root);
+    }
+    command.spawn().unwrap()
+}
+
+fn presigned(mut request: SignedRequest) -> String {
+    let keys = AwsCredentials::new(ACCESS_KEY, SECRET_KEY, None, None);
+    request.generate_presigned_url(&keys, &Duration::from_secs(3600), false)
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

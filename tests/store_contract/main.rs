@@ -11,3 +11,7 @@ mod local_writes;
 mod noop;
 mod opening;
 mod origin;
+mod s3;
+mod s3_faults;
+#[path = "../harness/s3.rs"]
+mod s3_server;

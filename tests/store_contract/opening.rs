@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::contract::{content, get, put};
 use crate::origin::config;
+use crate::s3;
 
 fn storage(kind: StorageKind) -> StorageConfig {
     StorageConfig {
@@ -31,7 +32,7 @@ fn local(root: &Path) -> StorageConfig {
 
 fn stores(configured: impl IntoIterator<Item = (&'static str, StorageConfig)>) -> Stores {
     let named = configured.into_iter().map(|(name, config)| (("photos".to_owned(), name.to_owned()), config));
-    Stores::new(named.collect(), config())
+    Stores::new(named.collect(), config(), s3::config())
 }
 
 async fn open(stores: &Stores, id: &str) -> Result<Arc<dyn Store>, FaultKind> {

@@ -140,3 +140,45 @@ impl Lifecycle<Key, Entry> for CountEvictions {
 /// Entries that are dropped after the shard's lock is released.
 #[derive(Default)]
 struct Evicted(Vec<Entry>);
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::vocab::weighings;
+
+    fn result(number: u64) -> Arc<Rendition> {
+        Arc::new(Rendition {
+            body: Bytes::from_static(&[7; 1_000]).slice(..(number % 1_000) as usize),
+            content_type: String::new(),
+            etag: crate::vocab::EntityTag::new("v"),
+            last_modified: std::time::UNIX_EPOCH,
+            width: None,
+            height: None,
+        })
+    }
+
+    /// 100,000 operations on a memory that is always full, so that every insert evicts: the size of an entry is asked for
+    /// once, when it comes in, and never when room is made.
+    ///
+    /// Red when evicting weighs again: `entry.rendition.weight()` in the weigher `StoredWeight`.
+    #[test]
+    fn fault_08_an_entry_is_weighed_once_when_it_comes_in() {
+        const OPERATIONS: u64 = 100_000;
+        let counters = Arc::<MemoryCounters>::default();
+        let level = MemoryLevel::new(100_000, 2_000, Arc::clone(&counters));
+        let before = weighings::so_far();
+        for number in 0..OPERATIONS / 2 {
+            level.insert(
+                Key::new(format!("{}", number % 5_000)),
+                result(number),
+                Duration::from_secs(3_600),
+                &Epoch::endless(),
+            );
+            level.get(&Key::new(format!("{}", number / 2 % 5_000)));
+        }
+        assert!(counters.evictions.load(Relaxed) > OPERATIONS / 4, "room was made again and again");
+        assert_eq!(weighings::so_far() - before, OPERATIONS / 2);
+    }
+}

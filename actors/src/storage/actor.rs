@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lru::LruCache;
 
-use super::attended::attended;
+use super::attended::{Diligence, attended};
 use super::client::Client;
 use super::roster::Roster;
 use super::{ListPage, ListRequest, OpenStore, PutCondition, StorageSettings};
@@ -51,6 +51,12 @@ pub(super) struct List {
     pub(super) request: ListRequest,
 }
 
+pub(super) struct Link {
+    pub(super) store: StoreId,
+    pub(super) key: ObjectKey,
+    pub(super) lasting: Duration,
+}
+
 impl Ask for Fetch {
     type Reply = Fetched;
 }
@@ -65,6 +71,10 @@ impl Ask for Put {
 
 impl Ask for Delete {
     type Reply = ();
+}
+
+impl Ask for Link {
+    type Reply = Option<String>;
 }
 
 impl Ask for List {
@@ -135,11 +145,11 @@ impl Serve<Fetch> for Storage {
     fn serve(&mut self, ask: Fetch, ticket: &Ticket) -> Work<Fetched> {
         let client = self.client(&ask.store);
         let (deadline, incident, reading) = (ticket.deadline(), ticket.incident(), ticket.hold());
-        let patience = self.settings.reader_patience;
+        let StorageSettings { reader_patience: patience, reader_min_rate: min_rate, .. } = self.settings;
         Work::later(async move {
             let fetch = |store: Arc<dyn super::Store>| async move { store.fetch(&ask.key, ask.range).await };
             let fetched = client.call(deadline, &incident, fetch).await?;
-            Ok(Fetched { body: attended(fetched.body, patience, reading), ..fetched })
+            Ok(Fetched { body: attended(fetched.body, Diligence { patience, min_rate }, reading), ..fetched })
         })
     }
 }
@@ -183,6 +193,15 @@ impl Serve<List> for Storage {
         let (client, deadline, incident) = (self.client(&ask.store), ticket.deadline(), ticket.incident());
         Work::later(async move {
             client.call(deadline, &incident, |store| async move { store.list(&ask.request).await }).await
+        })
+    }
+}
+
+impl Serve<Link> for Storage {
+    fn serve(&mut self, ask: Link, ticket: &Ticket) -> Work<Option<String>> {
+        let (client, deadline, incident) = (self.client(&ask.store), ticket.deadline(), ticket.incident());
+        Work::later(async move {
+            client.call(deadline, &incident, |store| async move { store.link(&ask.key, ask.lasting).await }).await
         })
     }
 }

@@ -1,8 +1,9 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::actor::{Delete, Fetch, List, Put, Stat, Storage};
+use super::actor::{Delete, Fetch, Link, List, Put, Stat, Storage};
 use super::roster::Roster;
 use super::{ListPage, ListRequest, OpenStore, PutCondition, Reachability, StorageSettings};
 use crate::fault::{Fault, FaultKind};
@@ -43,7 +44,7 @@ pub struct Loaded {
 impl StorageHandle {
     /// Reads an object or one range of it for a client, in one round trip. It counts as under way until the body has been
     /// read to its end or dropped; the deadline covers it up to the body. A reader that pauses for too long between two
-    /// chunks loses the body and hears `TimedOut`.
+    /// chunks, or takes too few bytes a second, loses the body and hears `TimedOut`.
     ///
     /// # Errors
     /// As [`Store::fetch`](super::Store::fetch) and [`Door::ask`]; `Upstream` at once, with the time to wait, while
@@ -142,6 +143,21 @@ impl StorageHandle {
     pub async fn list(&self, store: &StoreId, request: ListRequest, deadline: Deadline) -> Result<ListPage, Fault> {
         let list = List { store: store.clone(), request };
         self.door.ask(&self.gates.reads, list, deadline).await
+    }
+
+    /// A URL at which whoever has it may read an object from the store itself, where the store gives one.
+    ///
+    /// # Errors
+    /// As [`Store::link`](super::Store::link) and [`Door::ask`].
+    pub async fn link(
+        &self,
+        store: &StoreId,
+        key: &ObjectKey,
+        lasting: Duration,
+        deadline: Deadline,
+    ) -> Result<Option<String>, Fault> {
+        let link = Link { store: store.clone(), key: key.clone(), lasting };
+        self.door.ask(&self.gates.reads, link, deadline).await
     }
 
     /// Which of the stores in use answer, as far as the last calls and health checks tell. Costs no message.

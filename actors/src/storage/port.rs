@@ -1,6 +1,7 @@
 //! What the storage actor needs of a store, and of whoever builds its clients.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -51,6 +52,14 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// `Unsupported` by a store that cannot tell what it holds, `Upstream`, `TimedOut`.
     async fn list(&self, request: &ListRequest) -> Result<ListPage, Fault>;
+
+    /// A URL at which whoever has it may read the object for so long; `None` from a store that gives none.
+    ///
+    /// # Errors
+    /// `Upstream`, `TimedOut`.
+    async fn link(&self, _key: &ObjectKey, _lasting: Duration) -> Result<Option<String>, Fault> {
+        Ok(None)
+    }
 
     /// Asks the store whether it is well, cheaply. A client that fails is evicted and built anew on the next ask.
     ///

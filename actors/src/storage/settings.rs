@@ -20,6 +20,9 @@ pub struct StorageSettings {
     pub streams: usize,
     /// A body whose reader pauses for so long between two chunks is closed. Default 60 s.
     pub reader_patience: Duration,
+    /// A body is closed, too, when its reader takes fewer bytes a second than this, averaged over `reader_patience` of its
+    /// own time. 0 asks for none. Default 1 KiB.
+    pub reader_min_rate: u64,
     /// Writes and removals asked by users at once. Default 64.
     pub writes: usize,
     /// Writes of finished results at once. Default 16.
@@ -40,6 +43,7 @@ impl Default for StorageSettings {
             reads: 256,
             streams: 256,
             reader_patience: Duration::from_secs(60),
+            reader_min_rate: 1 << 10,
             writes: 64,
             write_backs: 16,
             buffered_bytes: 512 << 20,

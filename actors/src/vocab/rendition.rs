@@ -25,6 +25,26 @@ impl Rendition {
     /// Bytes that a cache accounts for: the body and what surrounds it. Computed once, at insert.
     pub fn weight(&self) -> u64 {
         const SURROUNDINGS: u64 = 256;
+        #[cfg(test)]
+        weighings::count();
         self.body.len() as u64 + SURROUNDINGS
+    }
+}
+
+/// How often this thread asked for a weight.
+#[cfg(test)]
+pub(crate) mod weighings {
+    use std::cell::Cell;
+
+    thread_local! {
+        static SO_FAR: Cell<u64> = const { Cell::new(0) };
+    }
+
+    pub(super) fn count() {
+        SO_FAR.set(SO_FAR.get() + 1);
+    }
+
+    pub(crate) fn so_far() -> u64 {
+        SO_FAR.get()
     }
 }

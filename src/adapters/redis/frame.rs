@@ -173,6 +173,7 @@ mod tests {
         assert!(frame.as_ptr_range().contains(&read.0.body.as_ptr()), "the body was copied");
     }
 
+    /// Red when nothing is compressed: `compressed` that always gives `None`.
     #[test]
     fn fault_18_pictures_cost_their_bytes_and_texts_less() {
         let picture = entry("image/webp", vec![0; 10_000]);

@@ -174,6 +174,7 @@ mod tests {
         channels.iter().map(|name| Arc::from(*name)).collect()
     }
 
+    /// Red without the `Drop` of `Waiter`.
     #[test]
     fn fault_21_waiters_that_leave_leave_nothing() {
         let waiters = Arc::<Waiters>::default();

@@ -80,10 +80,15 @@ impl Credentials {
         }
     }
 
-    /// Lets go of credentials that the endpoint no longer takes.
-    pub(super) async fn forget(&self) {
-        let _turn = self.turn.lock().await;
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    /// Lets go of credentials that the endpoint no longer takes, unless newer ones are held by now.
+    pub(super) fn forget(&self, refused: &AwsCredentials) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |held: &Held| {
+            held.keys.aws_access_key_id() == refused.aws_access_key_id() && held.keys.token() == refused.token()
+        };
+        if held.as_ref().is_some_and(is_same) {
+            *held = None;
+        }
     }
 
     fn held(&self) -> (Option<Held>, Freshness) {

@@ -62,13 +62,15 @@ impl Endpoint {
 
     /// Rusoto names the bucket in the path; here it moves to the host where the storage wants it there.
     pub(super) fn place(&self, request: &mut SignedRequest) {
-        let Some(host) = &self.virtual_host else { return };
-        let Some(path) = request.path.strip_prefix('/').and_then(|path| path.strip_prefix(self.bucket.as_str())) else {
-            return;
-        };
-        request.path = if path.is_empty() { "/".to_owned() } else { path.to_owned() };
-        request.set_hostname(Some(host.clone()));
+        place(request, &self.bucket, self.virtual_host.as_deref());
     }
+}
+
+fn place(request: &mut SignedRequest, bucket: &str, virtual_host: Option<&str>) {
+    let Some(host) = virtual_host else { return };
+    let Some(path) = request.path.strip_prefix('/').and_then(|path| path.strip_prefix(bucket)) else { return };
+    request.path = if path.is_empty() { "/".to_owned() } else { path.to_owned() };
+    request.set_hostname(Some(host.to_owned()));
 }
 
 /// The guarded client with nothing guarded: any network may be reached.
@@ -93,4 +95,31 @@ fn virtual_host(address: &str, bucket: &str) -> Option<String> {
         Some(port) => format!("{bucket}.{host}:{port}"),
         None => format!("{bucket}.{host}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Host and path of a request for the key `a//b`.
+    fn placed(address: &str, path_style: bool) -> (String, String) {
+        let virtual_host = (!path_style).then(|| virtual_host(address, "photos")).flatten();
+        let region = Region::Custom { name: "r".to_owned(), endpoint: address.to_owned() };
+        let mut request = SignedRequest::new("GET", "s3", &region, "/photos/a//b");
+        place(&mut request, "photos", virtual_host.as_deref());
+        (request.hostname(), request.path)
+    }
+
+    #[test]
+    fn the_bucket_stands_in_the_path_or_in_the_host() {
+        let expected = |host: &str, path: &str| (host.to_owned(), path.to_owned());
+        assert_eq!(placed("http://minio:9000", true), expected("minio:9000", "/photos/a//b"));
+        assert_eq!(placed("http://minio:9000", false), expected("photos.minio:9000", "/a//b"));
+        assert_eq!(placed("https://s3.r.amazonaws.com", false), expected("photos.s3.r.amazonaws.com", "/a//b"));
+        assert_eq!(
+            placed("http://10.0.0.1:9000", false),
+            expected("10.0.0.1:9000", "/photos/a//b"),
+            "no name before a number"
+        );
+    }
 }

@@ -14,6 +14,7 @@ use hyper::{Method, Response, StatusCode};
 use mortar_actors::{Body, ByteStream, Fault, FaultKind};
 use rusoto_core::request::{DispatchSignedRequest, DispatchSignedRequestFuture, HttpDispatchError, HttpResponse};
 use rusoto_core::signature::SignedRequest;
+use xml::EventReader;
 
 use super::endpoint::Endpoint;
 use super::refusal::Refusal;
@@ -136,10 +137,7 @@ async fn attempts(endpoint: &Endpoint, mut request: SignedRequest, manner: &Mann
             Ok(answer) => return Ok(answer),
             Err(failed) => failed,
         };
-        if failed.is_stale {
-            endpoint.credentials.forget().await;
-        }
-        let again = failed.is_stale || failed.is_passing && manner.repeatable;
+        let again = failed.is_stale && attempt == 1 || failed.is_passing && manner.repeatable;
         if !again || attempt >= endpoint.patience.attempts {
             return Err(failed.fault);
         }
@@ -160,15 +158,20 @@ async fn once(
     payload: &[Bytes],
     manner: &Manner,
 ) -> Result<HttpResponse, Refusal> {
-    match endpoint.credentials.current().await.map_err(for_good)? {
-        Some(credentials) => request.sign(&credentials),
+    let credentials = endpoint.credentials.current().await.map_err(for_good)?;
+    match &credentials {
+        Some(credentials) => request.sign(credentials),
         None => request.complement(),
     }
     let (request, progress) =
         request::to_send(request, method, payload, manner.condition.as_ref()).map_err(for_good)?;
     let idle = progress.idle_for(endpoint.patience.first_byte);
     let answer = endpoint.client.exchange(request, idle).await.map_err(lost)?;
-    read(answer, method, endpoint.patience.idle_body, manner.streams).await
+    let outcome = read(answer, method, endpoint.patience.idle_body, manner.streams).await;
+    if let (Err(Refusal { is_stale: true, .. }), Some(credentials)) = (&outcome, &credentials) {
+        endpoint.credentials.forget(credentials);
+    }
+    outcome
 }
 
 /// Hands an answer on, or reads why it is none.
@@ -189,6 +192,9 @@ async fn read(
     } else {
         let text = Body::Stream(chunks(body, MAX_TEXT_BYTES, idle_body)).collect(MAX_TEXT_BYTES).await;
         let text = text.map_err(lost)?;
+        if !is_whole(&text) {
+            return Err(lost(Fault::new(FaultKind::Upstream, "the store's answer cannot be understood")));
+        }
         ByteStream::new(Some(text.len() as u64), stream::once(async { Ok(text) }))
     };
     Ok(HttpResponse {
@@ -196,6 +202,12 @@ async fn read(
         headers: head.headers.iter().filter_map(rusoto_header).collect(),
         body: rusoto_core::ByteStream::new(body.into_chunks().map_err(io::Error::other)),
     })
+}
+
+/// Whether an answer's text is nothing, or an XML document to its end. In one that is broken or cut short, rusoto would
+/// look for the end for ever.
+fn is_whole(text: &[u8]) -> bool {
+    text.is_empty() || EventReader::new(text).into_iter().all(|event| event.is_ok())
 }
 
 fn rusoto_status(status: StatusCode) -> http02::StatusCode {
@@ -216,4 +228,19 @@ fn lost(fault: Fault) -> Refusal {
 
 fn for_good(fault: Fault) -> Refusal {
     Refusal { is_passing: false, is_stale: false, fault }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_documents_are_handed_to_rusoto() {
+        for whole in ["", "<a/>", "<?xml version=\"1.0\"?><a><b>1</b></a>\n"] {
+            assert!(is_whole(whole.as_bytes()), "{whole}");
+        }
+        for broken in ["<a>", "<a><b></a>", "text", "<a></a><b>", "<?xml version=\"1.0\"?>", "<a>\u{1}</a>"] {
+            assert!(!is_whole(broken.as_bytes()), "{broken}");
+        }
+    }
 }

@@ -2,7 +2,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::DateTime;
 use mortar_actors::storage::{ListPage, ListRequest, Listed};
-use mortar_actors::{Fault, ObjectKey, ObjectMeta};
+use mortar_actors::{Fault, FaultKind, ObjectKey, ObjectMeta};
 use percent_encoding::percent_decode_str;
 use rusoto_s3::{ListObjectsV2Output, ListObjectsV2Request, Object, S3};
 
@@ -18,6 +18,9 @@ impl S3Store {
         let mut token = None;
         loop {
             let answer = self.answer(request, token).await?;
+            if answer.is_truncated.is_none() {
+                return Err(Fault::new(FaultKind::Upstream, "the store's answer is no listing"));
+            }
             let (is_truncated, next_token) =
                 (answer.is_truncated == Some(true), answer.next_continuation_token.clone());
             let mut page = entries(answer);

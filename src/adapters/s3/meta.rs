@@ -13,8 +13,9 @@ pub(super) const USER_PREFIX: &str = "x-amz-meta-";
 /// The range as a header's value.
 pub(super) fn range_header(range: ByteRange) -> String {
     match range {
-        ByteRange::Between(first, last) => format!("bytes={first}-{last}"),
-        ByteRange::From(first) => format!("bytes={first}-"),
+        // Many endpoints count in signed numbers.
+        ByteRange::Between(first, last) if last <= i64::MAX as u64 => format!("bytes={first}-{last}"),
+        ByteRange::Between(first, _) | ByteRange::From(first) => format!("bytes={first}-"),
         ByteRange::Last(length) => format!("bytes=-{length}"),
     }
 }

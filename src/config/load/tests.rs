@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::config::{CacheKind, Listener, LockKind, RedisTopology, StorageKind};
+use crate::config::{CacheKind, CredentialSource, Listener, LockKind, RedisTopology, StorageKind};
 use crate::domain::{Dialect, ResultKey, resolve};
 
 use super::*;
@@ -42,6 +42,7 @@ fn the_default_file_says_what_the_code_does_without_it() {
     assert_eq!(file.limits, code.limits);
     assert_eq!(file.encoding, code.encoding);
     assert_eq!(file.origins, code.origins);
+    assert_eq!(file.s3, code.s3);
     assert_eq!(file.watermarks, code.watermarks);
     assert_eq!(file.actors, code.actors);
     assert_eq!(file.supervision, code.supervision);
@@ -68,7 +69,7 @@ fn with_examples() -> String {
 
 #[test]
 fn every_example_in_the_default_file_is_understood() {
-    let variables = environment(&[("MEDIA_SECRET", "s"), ("ORIGIN_TOKEN", "t")]);
+    let variables = environment(&[("MEDIA_SECRET", "s"), ("ORIGIN_TOKEN", "t"), ("S3_SECRET", "u")]);
     let found = parse(&with_examples(), &variables).unwrap_err();
     let places: Vec<&str> = found.0.iter().map(|problem| problem.place.as_str()).collect();
     // The keys of an http storage stand in the section of one on disk.
@@ -83,7 +84,7 @@ fn keys_of(section: &str) -> Vec<String> {
         Some(at) => lines.insert(at + 1, "nobody_knows = 1".to_owned()),
         None => panic!("{section} is not in the default file"),
     }
-    let variables = environment(&[("MEDIA_SECRET", "s"), ("ORIGIN_TOKEN", "t")]);
+    let variables = environment(&[("MEDIA_SECRET", "s"), ("ORIGIN_TOKEN", "t"), ("S3_SECRET", "u")]);
     let found = parse(&lines.join("\n"), &variables).unwrap_err();
     let refusal = found.0.iter().find(|problem| problem.place.ends_with("nobody_knows")).unwrap();
     let (_, keys) = refusal.message.split_once("the keys here are ").unwrap();
@@ -102,6 +103,7 @@ fn every_key_stands_in_the_default_file() {
         "limits",
         "encoding",
         "origins",
+        "s3",
         "watermarks",
         "actors.storage",
         "actors.cache",
@@ -115,6 +117,8 @@ fn every_key_stands_in_the_default_file() {
         "buckets.media.transform.presets.small",
         "buckets.media.transform.presets.small.filters",
         "buckets.media.storages.basic",
+        "buckets.photos.storages.basic",
+        "buckets.media.glacier",
     ] {
         for key in keys_of(section) {
             let assigned = text.lines().any(|line| line.starts_with(&format!("{key} = ")));
@@ -420,6 +424,7 @@ fn a_redis_is_read_into_types() {
     assert!(!format!("{cache:?}{lock:?}").contains("secret"));
 }
 
+/// Red when addresses are first looked at when they are used: without the problems of `read_redis.rs`.
 #[test]
 fn fault_12_a_redis_that_cannot_be_is_refused_with_its_place() {
     for (keys, expected) in [
@@ -456,4 +461,60 @@ fn fault_12_a_redis_that_cannot_be_is_refused_with_its_place() {
         assert_eq!(problem(&format!("[server.lock]\ntype = \"redis-cluster\"\n{keys}")), expected);
     }
     assert_eq!(problem("[server.cache]\naddress = \"x y\"").split(": ").next(), Some("server.cache.address[0]"));
+}
+
+/// A bucket with one S3 storage of these keys.
+fn s3_storage(keys: &str) -> String {
+    format!("[buckets.media.storages.basic]\nkind = \"s3\"\n{keys}\n")
+}
+
+#[test]
+fn an_s3_storage_needs_no_more_than_its_kind() {
+    let config = read(&s3_storage(""));
+    let storage = config.buckets["media"].storages["basic"].s3.clone().unwrap();
+    assert_eq!((storage.endpoint, storage.region.as_str(), storage.path_style), (None, "us-east-1", false));
+    assert_eq!(storage.credentials, CredentialSource::Automatic);
+    assert!(!storage.glacier.enabled);
+}
+
+#[test]
+fn an_s3_storage_takes_its_endpoint_its_keys_and_its_buckets_archive() {
+    let keys = "endpoint = \"minio:9000\"\naccess_key = \"a\"\nsecret_access_key = \"hunter2\"\n\
+        [buckets.media.glacier]\nenabled = true\nrestore_tier = \"Expedited\"";
+    let config = read(&s3_storage(keys));
+    let storage = config.buckets["media"].storages["basic"].s3.clone().unwrap();
+    assert_eq!(storage.endpoint.as_ref().unwrap().as_str(), "https://minio:9000/");
+    assert!(storage.path_style && storage.glacier.enabled);
+    assert_eq!(storage.glacier.retry_after, Duration::from_secs(300));
+    assert!(matches!(&storage.credentials, CredentialSource::Static(keys) if keys.access_key == "a"));
+    assert!(!format!("{config:?}").contains("hunter2"), "secrets are not printed");
+}
+
+#[test]
+fn what_is_wrong_with_an_s3_storage_is_told() {
+    let place = "buckets.media.storages.basic";
+    for (keys, expected) in [
+        ("access_key = \"a\"", ".secret_access_key: is missing"),
+        ("credentials = \"static\"\naccess_key = \"a\"", ".secret_access_key: is missing"),
+        ("credentials = \"instance\"\naccess_key = \"a\"", ".credentials: are not \"static\""),
+        ("profile = \"work\"", ".profile: has a meaning only with"),
+        ("endpoint = \"ftp://minio\"", ".endpoint: is not an http or https address"),
+        ("endpoint = \"http://minio/path\"", ".endpoint: must be a scheme, a host"),
+        ("endpoint = \"http://user:pass@minio\"", ".endpoint: must be a scheme, a host"),
+        ("region = \"eu central\"", ".region: \"eu central\" is not a region"),
+        ("root_path = \"/srv\"", ".root_path: has no meaning"),
+        ("[buckets.media.glacier]\nrestore_days = 31", "buckets.media.glacier.restore_days: 31 is not between"),
+    ] {
+        let found = problem(&s3_storage(keys));
+        assert!(found.trim_start_matches(place).starts_with(expected), "{found}");
+    }
+    let misplaced = BUCKET.replace("kind = \"noop\"", "kind = \"noop\", endpoint = \"minio:9000\"");
+    assert!(problem(&misplaced).ends_with("endpoint: has no meaning for this kind of storage"));
+    assert!(problem(&format!("[s3]\npart_size = \"1MiB\"\n{BUCKET}")).starts_with("s3.part_size: "));
+}
+
+#[test]
+fn an_s3_secret_is_never_part_of_a_problem() {
+    let found = problems(&s3_storage("access_key = \"a\"\nsecret_access_key = \"hunter2\"\nshine = 1"));
+    assert!(!found.join("\n").contains("hunter2"));
 }

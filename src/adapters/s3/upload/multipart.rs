@@ -137,6 +137,9 @@ impl Upload {
         let manner = conditional(Manner::once(), condition)?;
         let answer = self.store.ask(manner, |s3| async move { s3.complete_multipart_upload(request).await }).await;
         let answer = unmet_if_absent(answer, condition)?;
+        if answer.e_tag.is_none() {
+            return Err(Fault::new(FaultKind::Upstream, "the store did not confirm the upload"));
+        }
         self.is_over = true;
         Ok(answer.e_tag)
     }

@@ -1,0 +1,37 @@
+//! Pictures of a megapixel that were never asked for, through the real program, beside the bare codec and resampling
+//! calls: all that a server does around a cold render.
+
+use mortar_load::ask;
+
+use crate::bare;
+use crate::paired::{Clock, Pair};
+use crate::pictures::megapixel;
+use crate::service::Site;
+
+/// Pictures of one turn.
+const PICTURES: u32 = 40;
+const CONNECTIONS: usize = 4;
+const ROUNDS: usize = 8;
+const TARGET: f64 = 1.15;
+const QUALITY: u8 = 80;
+
+pub(super) fn run() {
+    let jpeg = megapixel();
+    let site = Site::with([("picture.jpg", jpeg.as_slice())]);
+    let turns = u32::try_from(ROUNDS).expect("a small number") + 1;
+    (0..turns * PICTURES)
+        .for_each(|number| site.link("picture.jpg", &format!("{}-{}.jpg", number / PICTURES, number % PICTURES)));
+    let server = site.serve();
+    let mut turns = 0..turns;
+    let ours = || {
+        let turn = turns.next().expect("there are pictures for each turn");
+        let before = server.cpu();
+        let url = server.url(&format!("/media/{turn}-{{n}}.jpg?width={}&quality={QUALITY}", bare::WIDTH));
+        let answers = ask(&url, CONNECTIONS, PICTURES.into()).expect("the server listens");
+        assert!(answers.are_clean(), "{:?}, {} failed", answers.statuses, answers.failed);
+        (server.cpu() - before) / PICTURES
+    };
+    let other =
+        || Clock::Thread.time(|| (0..PICTURES).for_each(|_| drop(bare::megapixel_to_jpeg(&jpeg, QUALITY)))) / PICTURES;
+    Pair::new("distinct: 1 megapixel, whole server", Clock::Child, ROUNDS).target(TARGET).run_measured(ours, other);
+}
