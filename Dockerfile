@@ -33,9 +33,10 @@ ARG CARGO_BUILD_JOBS
 COPY Cargo.toml Cargo.lock ./
 COPY actors/Cargo.toml actors/
 COPY fuzz/Cargo.toml fuzz/
+COPY load/Cargo.toml load/
 COPY vendor vendor
-RUN mkdir -p src actors/src benches/load fuzz/src \
-    && touch src/lib.rs actors/src/lib.rs fuzz/src/lib.rs benches/main.rs benches/load/main.rs \
+RUN mkdir -p src actors/src benches fuzz/src load/src \
+    && touch src/lib.rs actors/src/lib.rs fuzz/src/lib.rs load/src/lib.rs benches/main.rs \
     && echo 'fn main() {}' >src/main.rs \
     && cargo build --release --locked --package mortar --bin mortar
 

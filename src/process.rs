@@ -1,4 +1,4 @@
-//! What this process uses: memory, open descriptors, threads, live tasks.
+//! What this process uses: memory, open descriptors, threads, live tasks; and which of its threads come first.
 
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,6 +39,17 @@ impl Runtimes {
     fn tasks(&self) -> usize {
         let handles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         handles.iter().map(|handle| handle.metrics().num_alive_tasks()).sum()
+    }
+}
+
+/// Lets the threads of normal priority run before the calling one, for good: a thread that renders takes a core for tens
+/// of milliseconds, and a picture from the cache should not have to wait for that.
+pub fn yield_to_others() {
+    const NICENESS: libc::c_int = 10;
+    // SAFETY: the call takes numbers only; zero stands for the calling thread.
+    let lowered = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS) };
+    if lowered != 0 {
+        tracing::debug!(error = %std::io::Error::last_os_error(), "the priority of a thread cannot be lowered");
     }
 }
 

@@ -18,9 +18,9 @@ struct Outcome {
 
 /// Runs the tool in this process.
 fn load(mortar: &Mortar, words: &[&str]) -> Outcome {
-    let directory = TempDir::new().unwrap();
+    let directory = TempDir::new().expect("there is room for files");
     let (json, html) = (directory.path().join("report.json"), directory.path().join("report.html"));
-    let internal = mortar.internal.strip_prefix("http://").unwrap();
+    let internal = mortar.internal.strip_prefix("http://").expect("a plain address");
     let process = mortar.id().to_string();
     let usual = ["--internal", internal, "--pid", &process, "--seed", "7", "--quiet", "--connections", "8"];
     let mut arguments: Vec<OsString> = ["mortar-load"].iter().chain(words).chain(&usual).map(OsString::from).collect();
@@ -29,8 +29,8 @@ fn load(mortar: &Mortar, words: &[&str]) -> Outcome {
     Outcome {
         // An exit code can be compared by what it looks like only.
         succeeded: format!("{code:?}") == format!("{:?}", std::process::ExitCode::SUCCESS),
-        json: serde_json::from_slice(&fs::read(json).unwrap()).unwrap(),
-        html: fs::read_to_string(html).unwrap(),
+        json: serde_json::from_slice(&fs::read(json).expect("it was written")).expect("it is JSON"),
+        html: fs::read_to_string(html).expect("it was written"),
     }
 }
 

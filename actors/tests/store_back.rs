@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Arbiter;
-use mortar_actors::epoch::{EpochSettings, Epochs};
-use mortar_actors::fakes::{FakeStores, Script, assert_clean, eventually, rendition};
+use mortar_actors::epoch::{EpochSettings, Epochs, SharedEpochs};
+use mortar_actors::fakes::{FakeEpochs, FakeStores, Script, assert_clean, eventually, rendition};
 use mortar_actors::storage::StorageSettings;
 use mortar_actors::store_back::{StoreBackHandle, StoreBackItem, StoreBackSettings, StoreBackStats};
 use mortar_actors::{
@@ -25,9 +25,13 @@ struct Scene {
 
 impl Scene {
     async fn set(settings: StoreBackSettings) -> Self {
+        Self::sharing(settings, None).await
+    }
+
+    async fn sharing(settings: StoreBackSettings, marks: Option<Arc<dyn SharedEpochs>>) -> Self {
         tokio::time::pause();
         let stores = FakeStores::new();
-        let epochs = Epochs::new(EpochSettings::default(), None);
+        let epochs = Epochs::new(EpochSettings::default(), marks);
         let mut builder = Tree::builder(Arbiter::current()).epochs(epochs.clone());
         let storage = builder.storage(StorageSettings::default(), stores.opener());
         let back = builder.store_back(settings, storage);
@@ -198,5 +202,22 @@ async fn closing_an_original_waits_for_the_write_that_has_begun() {
     scene.offer("c", 10);
     assert!(scene.flush(10).await);
     assert!(scene.stores.bytes("c").is_some());
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn a_result_whose_original_was_replaced_at_another_instance_is_removed_again() {
+    let marks = FakeEpochs::new();
+    let shared: Arc<dyn SharedEpochs> = Arc::clone(&marks) as _;
+    let scene = Scene::sharing(StoreBackSettings::default(), Some(Arc::clone(&shared))).await;
+    let epoch = scene.epochs.learn_mark(scene.epochs.enter(&result_key()), &result_key()).await;
+    scene.offer("before", 10);
+    assert!(scene.flush(10).await);
+    shared.end(&the_original()).await.unwrap();
+    scene.offer("after", 10);
+    assert!(scene.flush(10).await);
+    assert!(!epoch.is_over(), "nobody has told it");
+    assert!(scene.stores.bytes("before").is_some() && scene.stores.bytes("after").is_none());
+    assert_eq!((scene.stats().written, scene.stats().outdated), (1, 1));
     assert_clean(&scene.tree).await;
 }

@@ -11,7 +11,7 @@ mod stampede;
 mod thumbnail;
 
 /// All benchmarks by name, in the order in which they run.
-pub(crate) const CASES: [(&str, fn()); 8] = [
+pub(crate) const CASES: [(&str, fn()); 9] = [
     ("parse", parse::run),
     ("ask", ask::run),
     ("hit", hit::run),

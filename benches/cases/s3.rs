@@ -23,7 +23,7 @@ pub(super) fn run() {
          access_key = \"{ACCESS_KEY}\"\nsecret_access_key = \"{SECRET_KEY}\"\n",
         store.url()
     ));
-    let through = format!("http://{}/remote/large", server.address);
+    let through = server.url("/remote/large");
     let direct = store.signed("GET", "large");
     Pair::new("s3: 100 MB through Mortar", Clock::Wall, ROUNDS)
         .target(TARGET)

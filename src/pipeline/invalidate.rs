@@ -58,6 +58,7 @@ impl Pipeline {
 async fn purge(pipeline: &Pipeline, originals: Originals) -> Invalidation {
     let closed = pipeline.epochs.close(originals.clone(), Deadline::within(SETTLING)).await;
     pipeline.transform.let_out(&originals);
+    pipeline.overlays.forget(&originals);
     let variants::Removal { removed, failed } = variants::remove(pipeline, &originals, closed.token).await;
     let others_told = closed.reopen().await;
     tracing::debug!(?originals, removed, failed, others_told, "results of replaced originals are removed");

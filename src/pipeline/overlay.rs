@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use lru::LruCache;
 use mortar_actors::storage::StorageHandle;
-use mortar_actors::{Deadline, Fault, FaultKind, Gate, Permit};
+use mortar_actors::{Deadline, Fault, FaultKind, Gate, OriginalId, Originals, Permit};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use url::Url;
@@ -104,6 +104,19 @@ impl Overlays {
             }
             Ok(Err(fault)) => Err(blame_the_watermark(fault.clone())),
             Err(_) => Err(Fault::new(FaultKind::TimedOut, "the watermark did not arrive in time")),
+        }
+    }
+
+    /// Lets go of watermarks that have been replaced; they are fetched anew.
+    pub(super) fn forget(&self, originals: &Originals) {
+        let is_one = |image: &str| {
+            let resolved = image.strip_prefix('/').and_then(|_| resolve(&self.buckets, image, "").ok());
+            resolved.is_some_and(|it| originals.contains(&OriginalId::in_bucket(it.bucket.name(), &it.object.key)))
+        };
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let replaced: Vec<_> = kept.iter().map(|(image, _)| image).filter(|image| is_one(image)).cloned().collect();
+        for image in replaced {
+            kept.pop(&image);
         }
     }
 

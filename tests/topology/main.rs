@@ -5,20 +5,19 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
-mod s3;
+#[path = "../harness/s3.rs"]
+mod s3_server;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use harness::redis::{Redis, free_port};
-use harness::{Answer, Mortar, drawn_jpeg, send, wait_for};
-use s3::S3;
+use harness::{Answer, Mortar, drawn_jpeg, files_below, send, wait_for};
+use s3_server::S3Server;
 use tempfile::TempDir;
 
 const REDIS_PASSWORD: &str = "redis-password";
-const S3_ACCESS_KEY: &str = "s3-access-key";
-const S3_SECRET_KEY: &str = "s3-secret-key";
 
 fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name)
@@ -29,17 +28,30 @@ struct Topology {
     front: Front,
     instances: [Mortar; 2],
     redis: Redis,
-    s3: S3,
+    s3: S3Server,
 }
 
 impl Topology {
     /// Starts in the order of docker-compose.yml.
     fn start() -> Self {
         let redis = Redis::with(&["--requirepass", REDIS_PASSWORD]);
-        let s3 = S3::start(&["media", "media-results"]);
+        let s3 = S3Server::on_disk();
+        for bucket in ["media", "media-results"] {
+            fs::create_dir(bucket_of(&s3, bucket)).unwrap();
+        }
         let instances = [instance(&redis, &s3), instance(&redis, &s3)];
         let front = Front::start(&instances);
         Self { front, instances, redis, s3 }
+    }
+
+    /// Puts an object into the bucket of originals, as the server keeps it.
+    fn put(&self, key: &str, bytes: &[u8]) {
+        fs::write(bucket_of(&self.s3, "media").join(key), bytes).unwrap();
+    }
+
+    /// How many objects are in a bucket.
+    fn count(&self, bucket: &str) -> usize {
+        files_below(&bucket_of(&self.s3, bucket)).len()
     }
 
     /// Renders by all instances, ever.
@@ -67,13 +79,18 @@ impl Topology {
     }
 }
 
+/// Where the objects of a bucket lie.
+fn bucket_of(s3: &S3Server, bucket: &str) -> PathBuf {
+    s3.bucket().with_file_name(bucket)
+}
+
 /// An instance with the shipped configuration.
-fn instance(redis: &Redis, s3: &S3) -> Mortar {
-    let (redis, s3) = (redis.address(), s3.address());
+fn instance(redis: &Redis, s3: &S3Server) -> Mortar {
+    let (redis, s3) = (redis.address(), s3.url());
     let environment = [
         ("REDIS_PASSWORD", REDIS_PASSWORD),
-        ("S3_ACCESS_KEY", S3_ACCESS_KEY),
-        ("S3_SECRET_KEY", S3_SECRET_KEY),
+        ("S3_ACCESS_KEY", s3_server::ACCESS_KEY),
+        ("S3_SECRET_KEY", s3_server::SECRET_KEY),
         ("MEDIA_ACCESS_KEY", "media-writer"),
         ("MEDIA_SECRET_KEY", "media-secret-key"),
         ("MORTAR__SERVER__LISTEN", "127.0.0.1:0"),
@@ -148,15 +165,15 @@ impl Drop for Front {
 fn what_all_instances_are_asked_for_at_once_is_rendered_once_and_kept_for_all() {
     let topology = Topology::start();
     let original = drawn_jpeg(900, 600);
-    topology.s3.put("media", "photo.jpg", &original);
+    topology.put("photo.jpg", &original);
     assert!(topology.front.get("/media/photo.jpg").body == original, "unchanged through the front");
     topology.ask_both(10, "/media/photo.jpg?width=321&format=webp");
     assert_eq!(topology.renders(), 1);
     topology.ask_both(1, "/media/photo.jpg/small");
     assert_eq!(topology.renders(), 2);
     assert_eq!(topology.front.get("/media/photo.jpg/square").picture().dimensions(), (300, 300));
-    wait_for("the results in their own bucket", || (topology.s3.count("media-results") == 3).then_some(()));
-    assert_eq!(topology.s3.count("media"), 1, "the bucket of originals has nothing else");
+    wait_for("the results in their own bucket", || (topology.count("media-results") == 3).then_some(()));
+    assert_eq!(topology.count("media"), 1, "the bucket of originals has nothing else");
     // A new instance, with empty memory, renders nothing of this.
     let newcomer = instance(&topology.redis, &topology.s3);
     assert_eq!(newcomer.get("/media/photo.jpg?width=321&format=webp").status, 200);
@@ -166,7 +183,7 @@ fn what_all_instances_are_asked_for_at_once_is_rendered_once_and_kept_for_all() 
 #[test]
 fn without_redis_everybody_is_answered_and_with_it_again_they_work_as_one_again() {
     let mut topology = Topology::start();
-    topology.s3.put("media", "photo.jpg", &drawn_jpeg(900, 600));
+    topology.put("photo.jpg", &drawn_jpeg(900, 600));
     topology.ask_both(3, "/media/photo.jpg?width=100");
     topology.redis.kill();
     topology.ask_both(3, "/media/photo.jpg?width=100");
@@ -186,9 +203,22 @@ fn without_redis_everybody_is_answered_and_with_it_again_they_work_as_one_again(
 }
 
 #[test]
+fn without_s3_what_is_known_is_served_and_the_rest_fails_clearly_until_it_is_back() {
+    let mut topology = Topology::start();
+    topology.put("photo.jpg", &drawn_jpeg(900, 600));
+    topology.ask_both(1, "/media/photo.jpg?width=100");
+    topology.s3.kill();
+    topology.ask_both(3, "/media/photo.jpg?width=100");
+    let failed = topology.front.get("/media/photo.jpg?width=101");
+    assert_eq!((failed.status, failed.error_code().as_str()), (502, "upstream_error"));
+    topology.s3.start_again();
+    wait_for("S3 to be asked again", || (topology.front.get("/media/photo.jpg?width=101").status == 200).then_some(()));
+}
+
+#[test]
 fn an_instance_that_is_killed_is_not_missed_at_the_front() {
     let mut topology = Topology::start();
-    topology.s3.put("media", "photo.jpg", &drawn_jpeg(900, 600));
+    topology.put("photo.jpg", &drawn_jpeg(900, 600));
     assert_eq!(topology.front.get("/media/photo.jpg?width=100").status, 200);
     topology.instances[0].signal("KILL");
     topology.instances[0].wait();
@@ -205,7 +235,7 @@ fn the_front_changes_neither_faults_nor_paths() {
     let missing = topology.front.get("/media/a%20b%2Fc/none.jpg?width=10&format=webp");
     let asked_directly = topology.instances[0].get("/media/a%20b%2Fc/none.jpg?width=10&format=webp");
     assert_eq!((missing.status, missing.error_code()), (asked_directly.status, asked_directly.error_code()));
-    topology.s3.put("media", "a b.jpg", &drawn_jpeg(40, 30));
+    topology.put("a b.jpg", &drawn_jpeg(40, 30));
     assert_eq!(topology.front.get("/media/a%20b.jpg?width=20").picture().width(), 20);
     let whole = topology.front.get("/media/a%20b.jpg");
     let headers = [("range", "bytes=5-9"), ("if-range", whole.header("etag"))];

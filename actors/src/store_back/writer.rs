@@ -34,7 +34,7 @@ async fn write(item: StoreBackItem, outcome: Outcome, storage: &StorageHandle, s
     }
     // A write that failed may have arrived all the same.
     if !commit.stands().await {
-        remove_marked(&item, storage, Deadline::within(settings.write_timeout)).await;
+        remove(&item, storage, Deadline::within(settings.write_timeout)).await;
         return outcome.tell(Ending::Outdated);
     }
     outcome.tell(if written.is_ok() { Ending::Written } else { Ending::Failed });
@@ -48,12 +48,9 @@ async fn write_marked(item: &StoreBackItem, storage: &StorageHandle, deadline: D
     storage.put_back(item.store.clone(), item.key.clone(), item.meta.clone(), body, deadline).await.map(drop)
 }
 
-/// Removes the result and then the marker: where the first fails, the second is still there to find it by.
-async fn remove_marked(item: &StoreBackItem, storage: &StorageHandle, deadline: Deadline) {
-    for key in [&item.key, &item.marker] {
-        if let Err(fault) = storage.delete(&item.store, key, deadline).await {
-            tracing::warn!(error = &fault as &dyn Error, "a result of a replaced original could not be removed");
-            return;
-        }
+/// Removes a result that turned out to be old. Its marker stays: by now it may be that of a newer one.
+async fn remove(item: &StoreBackItem, storage: &StorageHandle, deadline: Deadline) {
+    if let Err(fault) = storage.delete(&item.store, &item.key, deadline).await {
+        tracing::warn!(error = &fault as &dyn Error, "a result of a replaced original could not be removed");
     }
 }
