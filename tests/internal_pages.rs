@@ -10,7 +10,7 @@ use harness::origin::{ALLOW_LOOPBACK, Origin, Reply};
 use harness::{Mortar, drawn_jpeg};
 use serde_json::Value;
 
-const ACTORS: [&str; 5] = ["storage", "cache", "lock", "transform", "store-back"];
+const ACTORS: [&str; 6] = ["storage", "cache", "uploads", "lock", "transform", "store-back"];
 
 #[test]
 fn stats_tell_every_figure_of_every_actor() {
@@ -177,7 +177,7 @@ fn the_internal_pages_are_not_among_the_traffic_and_pictures_not_among_them() {
     let mortar = Mortar::start();
     mortar.put("a.jpg", &drawn_jpeg(20, 10));
     for page in ["/stats", "/metrics", "/health", "/ready"] {
-        assert_eq!(mortar.get(page).status, 404, "{page}");
+        assert_eq!(mortar.get(page).status, 403, "{page} names a bucket, which nobody may list");
     }
     assert_eq!(mortar.internal("/media/a.jpg").status, 404);
 }
@@ -228,7 +228,9 @@ fn no_secret_is_on_any_page_or_in_any_log_line() {
     let keys = "[[buckets.remote.keys]]\naccess_key = \"key\"\nsecret_access_key = \"hush-hush-too\"\n";
     let server = "access_logs = true\nlog_level = \"trace\"";
     let mortar = Mortar::with(server, &format!("{ALLOW_LOOPBACK}{bucket}{keys}"));
-    assert_eq!(mortar.get("/remote/a.jpg?width=10&X-Amz-Signature=hush-hush-sig").status, 200);
+    assert_eq!(mortar.get("/remote/a.jpg?width=10").status, 200);
+    let presigned = mortar.get("/remote/a.jpg?width=10&X-Amz-Signature=hush-hush-sig");
+    assert_eq!(presigned.status, 400, "a signature alone is no presigned request");
     for page in ["/stats", "/metrics", "/health", "/ready"] {
         assert!(!mortar.internal(page).text().contains("hush-hush"), "{page}");
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use harness::signer::{KEYS, READER, Signer, UNSIGNED, WRITER, send_with_body, sha256};
 use harness::wire::Wire;
-use harness::{Mortar, drawn_jpeg, files_below, wait_for};
+use harness::{Mortar, drawn_jpeg, everything_below, wait_for};
 
 fn start() -> Mortar {
     Mortar::with("", KEYS)
@@ -19,7 +19,7 @@ fn writer() -> Signer {
 /// Everything that lies in the bucket's directory, drafts and parts included.
 fn lies(mortar: &Mortar) -> Vec<String> {
     let root = mortar.originals();
-    let files = files_below(&root).into_iter();
+    let files = everything_below(&root).into_iter();
     let mut names: Vec<String> =
         files.map(|file| file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned()).collect();
     names.sort();

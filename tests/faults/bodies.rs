@@ -97,7 +97,8 @@ fn fault_06_a_large_result_is_held_once_however_many_read_it() {
     fs::write(mortar.root().join("plain/a.png"), noise(8, 8)).unwrap();
     assert_eq!(mortar.get("/plain/a.png?width=4").status, 200);
     // The stored result is replaced by a large one, and a second instance begins with it.
-    let stored = wait_for("the result to be stored", || files_below(&mortar.root().join("results/plain")).pop());
+    mortar.wait_until_stored(1);
+    let stored = files_below(&mortar.root().join("results/plain")).pop().unwrap();
     let mut large = noise(8, 8);
     large.resize(RESULT_BYTES, 0);
     fs::write(stored, large).unwrap();

@@ -434,15 +434,18 @@ pub fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
 
 /// Every file below a directory, but for those that Mortar keeps for itself in `.mortar`.
 pub fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let mut files = everything_below(directory);
+    files.retain(|file| !file.iter().any(|component| component == ".mortar"));
+    files
+}
+
+/// Every file below a directory.
+pub fn everything_below(directory: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     entries
         .flat_map(|entry| {
             let path = entry.unwrap().path();
-            match path.is_dir() {
-                true if path.ends_with(".mortar") => Vec::new(),
-                true => files_below(&path),
-                false => vec![path],
-            }
+            if path.is_dir() { everything_below(&path) } else { vec![path] }
         })
         .collect()
 }

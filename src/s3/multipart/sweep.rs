@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use mortar_actors::StoreId;
 use mortar_actors::storage::StorageHandle;
-use s3s::S3Result;
+use s3s::{S3ErrorCode, S3Result};
 
 use super::ledger::{Ledger, UPLOADS, UploadId};
 use crate::config::Config;
@@ -41,8 +41,13 @@ impl Sweep {
         loop {
             for store in &self.stores {
                 let ledger = Ledger { storage: storage.clone(), store: store.clone(), patience: self.patience };
-                if let Err(error) = sweep(&ledger, self.time_to_live).await {
-                    tracing::warn!(%store, %error, "uploads that were not completed could not be removed");
+                match sweep(&ledger, self.time_to_live).await {
+                    Ok(()) => {}
+                    // A store that is only read has no uploads.
+                    Err(error) if *error.code() == S3ErrorCode::MethodNotAllowed => {}
+                    Err(error) => {
+                        tracing::warn!(%store, %error, "uploads that were not completed could not be removed");
+                    }
                 }
             }
             tokio::time::sleep(INTERVAL.min(self.time_to_live)).await;
