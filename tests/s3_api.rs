@@ -19,7 +19,7 @@ fn writer() -> Signer {
 /// Everything that lies in the bucket's directory, drafts and parts included.
 fn lies(mortar: &Mortar) -> Vec<String> {
     let root = mortar.originals();
-    let files = files_below(&root).into_iter();
+    let files = files_below(&root).into_iter().chain(files_below(&root.join(".mortar")));
     let mut names: Vec<String> =
         files.map(|file| file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned()).collect();
     names.sort();
