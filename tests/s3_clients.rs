@@ -41,7 +41,9 @@ fn drive(program: &Path, script: &str) {
     assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&said));
     mortar.wait_until_idle();
     let left = harness::files_below(&mortar.originals());
-    assert_eq!(left, [mortar.originals().join("photo.jpg")], "all else was removed, parts of uploads too");
+    assert_eq!(left, [mortar.originals().join("photo.jpg")], "all else was removed");
+    let parts = harness::files_below(&mortar.originals().join(".mortar"));
+    assert!(parts.is_empty(), "parts of uploads are removed too: {parts:?}");
 }
 
 fn python() -> PathBuf {
