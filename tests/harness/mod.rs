@@ -11,7 +11,6 @@
 pub mod origin;
 pub mod pictures;
 pub mod redis;
-pub mod s3;
 pub mod signer;
 pub mod wire;
 
