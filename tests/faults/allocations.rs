@@ -116,8 +116,8 @@ fn fault_16_a_page_of_a_listing_costs_a_page() {
         let keys = if directory == 80 { 20_000 } else { 1_000 };
         (0..keys).for_each(|key| drop(File::create(path.join(format!("key-{key:05}"))).unwrap()));
     }
-    let path = root.path().to_owned();
-    let listing = counted_runtime().spawn(async move {
+    let (path, runtime) = (root.path().to_owned(), counted_runtime());
+    let listing = runtime.spawn(async move {
         let store = LocalStore::open(path, "box", FileLayout::Plain).await.unwrap();
         let slash = Some("/".to_owned());
         let mut request = ListRequest { delimiter: slash.clone(), max_keys: 10, ..ListRequest::default() };
@@ -142,5 +142,5 @@ fn fault_16_a_page_of_a_listing_costs_a_page() {
             request.start_after = page.next;
         }
     });
-    tokio::runtime::Runtime::new().unwrap().block_on(listing).unwrap();
+    runtime.block_on(listing).unwrap();
 }

@@ -170,7 +170,10 @@ mod tests {
 
     use super::*;
 
-    fn decode(pieces: &[&[u8]], trailer: bool) -> Result<(Vec<u8>, Vec<(String, String)>), Refusal> {
+    /// Content and trailer.
+    type Decoded = (Vec<u8>, Vec<(String, String)>);
+
+    fn decode(pieces: &[&[u8]], trailer: bool) -> Result<Decoded, Refusal> {
         let mut chunked = Chunked::new(None, trailer);
         let mut content = Vec::new();
         for piece in pieces {

@@ -20,6 +20,8 @@ async fn receive(head: &[(&'static str, &str)], pieces: Vec<&'static str>, stays
     }
     if stays_open {
         std::mem::forget(sender);
+    } else {
+        drop(sender);
     }
     Upload::new(receiver).receive(None, &headers(head), "secret", LIMITS).await
 }
