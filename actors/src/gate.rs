@@ -137,6 +137,12 @@ impl Gate {
         }
     }
 
+    /// Counts a requester as waiting while the place lives; for those who keep an order of their own before this gate and
+    /// enter with [`Gate::try_enter`]. `None` where too many wait already.
+    pub(crate) fn waits_outside(&self) -> Option<Place<'_>> {
+        Place::take(&self.0)
+    }
+
     /// The most that may be held, in pieces or bytes.
     pub fn capacity(&self) -> u64 {
         self.0.unit.amount(u64::from(self.0.capacity))
@@ -231,7 +237,7 @@ impl fmt::Debug for Permit {
 }
 
 /// A place among the waiting; given up when the requester stops waiting, for whatever reason.
-struct Place<'a> {
+pub(crate) struct Place<'a> {
     gate: &'a Inner,
     since: Instant,
 }

@@ -5,19 +5,17 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
-#[path = "../harness/s3.rs"]
-mod s3_server;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use harness::redis::{Redis, free_port};
+use harness::s3::{self, S3Server};
 use harness::{Answer, Mortar, PATIENCE, drawn_jpeg, files_below, send, wait_for};
 use rusoto_core::Region;
 use rusoto_core::credential::AwsCredentials;
 use rusoto_core::signature::SignedRequest;
-use s3_server::S3Server;
 use tempfile::TempDir;
 
 const REDIS_PASSWORD: &str = "redis-password";
@@ -94,8 +92,8 @@ fn instance(redis: &Redis, s3: &S3Server) -> Mortar {
     let (redis, s3) = (redis.address(), s3.url());
     let environment = [
         ("REDIS_PASSWORD", REDIS_PASSWORD),
-        ("S3_ACCESS_KEY", s3_server::ACCESS_KEY),
-        ("S3_SECRET_KEY", s3_server::SECRET_KEY),
+        ("S3_ACCESS_KEY", s3::ACCESS_KEY),
+        ("S3_SECRET_KEY", s3::SECRET_KEY),
         ("MEDIA_ACCESS_KEY", MEDIA_ACCESS_KEY),
         ("MEDIA_SECRET_KEY", MEDIA_SECRET_KEY),
         ("MORTAR__SERVER__LISTEN", "127.0.0.1:0"),

@@ -58,6 +58,8 @@ impl Turnstile {
     /// # Errors
     /// `TimedOut` at the deadline.
     pub(super) async fn enter(self: &Arc<Self>, owner: &Owner, large: bool, deadline: Deadline) -> Result<Turn, Fault> {
+        // Whoever decides how many instances there are goes by this time.
+        let _waiting = self.places.waits_outside();
         let turn = self.stand_in_line(owner, large);
         self.let_in();
         let turn = within(deadline, turn).await?;
@@ -199,6 +201,19 @@ mod tests {
             drop(small);
             assert!(has_turn(&mut next).is_some());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wait_for_a_turn_is_counted() {
+        let (turnstile, mut turns) = occupied(1).await;
+        let mut entering = enters(&turnstile, "a", false);
+        assert_eq!(turnstile.places().stats().waiting, 1);
+        tokio::time::advance(Duration::from_millis(400)).await;
+        turns.clear();
+        assert!(has_turn(&mut entering).is_some());
+        let stats = turnstile.places().stats();
+        assert_eq!(stats.waiting, 0);
+        assert!((400_000..410_000).contains(&stats.waited_micros), "{stats:?}");
     }
 
     #[tokio::test(start_paused = true)]
