@@ -22,6 +22,7 @@ use crate::http::{Cors, CorsSettings, Edge, EdgeSettings};
 use crate::pipeline::{Overlays, Pipeline, PipelineSettings, Placeholder};
 use crate::process::{self, Runtimes};
 use crate::respond::{DefaultHeaders, HeaderRule, HeaderRules};
+use crate::s3::{S3Api, Sweep};
 use crate::{respond, sample};
 
 pub use instances::Instances;
@@ -30,6 +31,8 @@ pub use instances::Instances;
 pub struct App {
     /// What the traffic listeners answer with.
     pub pictures: Arc<Pictures>,
+    /// What they answer S3's clients with.
+    pub s3: Arc<S3Api>,
     /// What happens around every request.
     pub edge: Edge,
     /// What the internal listener reads.
@@ -121,7 +124,9 @@ impl App {
             debug_header: config.server.debug_header,
             traffic,
         };
-        let app = Self { pictures: Arc::new(pictures), edge, vitals, purges, runtimes, tree, arbiter };
+        let pictures = Arc::new(pictures);
+        let s3 = Arc::new(S3Api::new(config, Arc::clone(&pictures)));
+        let app = Self { pictures, s3, edge, vitals, purges, runtimes, tree, arbiter };
         app.provide_sample(config).await;
         Ok(app)
     }
@@ -170,6 +175,8 @@ fn pipeline(
             async move { announcements.listen(Some(&epochs)).await }
         });
     }
+    let (sweep, swept) = (Sweep::new(config), storage.clone());
+    tree.task("uploads", move || sweep.clone().run(swept.clone()));
     let flights = tree.lock(settings::lock(config), instances.lease());
     let (limits, encoding) = (config.limits.clone(), config.encoding.clone());
     let transform =
@@ -201,7 +208,9 @@ fn result_bytes(config: &Config) -> u64 {
 fn blocking_threads(config: &Config) -> usize {
     let storage = &config.actors.storage;
     let operations = [storage.reads, storage.streams, storage.writes, storage.write_backs, storage.clients];
-    operations.into_iter().fold(config.server.concurrent_image_processing, usize::saturating_add)
+    // One small render may run beside large ones.
+    let renders = config.server.concurrent_image_processing.saturating_add(1);
+    operations.into_iter().fold(renders, usize::saturating_add)
 }
 
 /// All actors share one thread: their handlers take microseconds. Renders and file operations run on its blocking pool,

@@ -12,10 +12,12 @@ mod read_buckets;
 mod read_presets;
 mod read_redis;
 mod read_s3;
+mod read_s3_api;
 mod read_server;
 mod reader;
 mod redis;
 mod s3;
+mod s3_api;
 mod sections;
 mod server;
 mod storage;
@@ -36,6 +38,7 @@ pub use redis::{RedisConfig, RedisCredentials, RedisEndpoint, RedisTopology};
 pub use s3::{
     AwsEnvironment, CredentialSource, GlacierConfig, RestoreTier, S3Config, S3StorageConfig, StaticCredentials,
 };
+pub use s3_api::S3ApiConfig;
 pub use server::{
     CacheConfig, CacheKind, CorsConfig, HeaderRule, Listener, LockKind, LogFormat, Placeholder, ServerConfig,
     WatermarkConfig,
@@ -63,6 +66,8 @@ pub struct Config {
     pub watermarks: WatermarkConfig,
     /// The bounds of the actors.
     pub actors: ActorsConfig,
+    /// Mortar as an S3 server.
+    pub s3_api: S3ApiConfig,
     /// How failed actors are rebuilt.
     pub supervision: SupervisionConfig,
     /// Credentials, headers and storages of each bucket, by name.

@@ -5,13 +5,16 @@ use std::fmt;
 
 use actix_web::http::header::{ALLOW, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use actix_web::http::{Method, StatusCode};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use bytes::Bytes;
 use mortar_actors::{Fault, FaultKind};
+use s3s::xml::{Serialize as _, Serializer};
+use s3s::{S3Error, S3ErrorCode};
 use serde::Serialize;
 
 use crate::http::RequestId;
 use crate::respond::{Extras, Payload};
+use crate::s3::code_of;
 
 /// What every resource can be asked for; told with a 405.
 pub const ALLOWED_METHODS: &str = "GET, HEAD, OPTIONS";
@@ -54,9 +57,17 @@ pub fn status_and_code(kind: FaultKind) -> (StatusCode, &'static str) {
     }
 }
 
+/// Says of a request that its client reads errors as S3 tells them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InXml;
+
 /// Answers a request with a fault, and logs it: this is the boundary, so nobody else logs it.
 pub fn answer(request: &HttpRequest, fault: &Fault, extras: Extras<'_>) -> HttpResponse {
     let id = RequestId::of(request);
+    if reads_xml(request) {
+        let body = xml_body(code_of(fault.kind()), fault.message(), &id);
+        return answer_with(request, fault, extras, xml(), body);
+    }
     let (_, code) = status_and_code(fault.kind());
     answer_with(request, fault, extras, json(), json_body(code, fault.message(), &id))
 }
@@ -81,8 +92,13 @@ pub(crate) fn answer_with(
 pub(crate) fn precondition_failed(request: &HttpRequest, extras: Extras<'_>) -> HttpResponse {
     const STATUS: StatusCode = StatusCode::PRECONDITION_FAILED;
     let message = "the object is not the version that the request asks for";
-    let body = json_body("precondition_failed", message, &RequestId::of(request));
-    let mut response = plain(request.method(), STATUS, json(), body);
+    let id = RequestId::of(request);
+    let (media_type, body) = if reads_xml(request) {
+        (xml(), xml_body(S3ErrorCode::PreconditionFailed, message, &id))
+    } else {
+        (json(), json_body("precondition_failed", message, &id))
+    };
+    let mut response = plain(request.method(), STATUS, media_type, body);
     extras.write(STATUS, response.headers_mut());
     response
 }
@@ -107,6 +123,25 @@ fn json() -> HeaderValue {
 fn json_body(code: &'static str, message: &str, id: &RequestId) -> Payload {
     let body = ErrorBody { error: Told { code, message, request_id: id.as_str() } };
     Payload::whole(Bytes::from(serde_json::to_vec(&body).expect("three texts are always JSON")))
+}
+
+/// Whether the client of a request is one of S3's.
+pub(crate) fn reads_xml(request: &HttpRequest) -> bool {
+    request.extensions().contains::<InXml>()
+}
+
+fn xml() -> HeaderValue {
+    HeaderValue::from_static("application/xml")
+}
+
+fn xml_body(code: S3ErrorCode, message: &str, id: &RequestId) -> Payload {
+    let mut error = S3Error::with_message(code, message.to_owned());
+    error.set_request_id(id.as_str());
+    let mut body = Vec::new();
+    let mut writer = Serializer::new(&mut body);
+    let written = writer.decl().and_then(|()| error.serialize(&mut writer));
+    written.expect("writing to a buffer does not fail");
+    Payload::whole(Bytes::from(body))
 }
 
 fn write_fault_headers(fault: &Fault, headers: &mut HeaderMap) {

@@ -12,6 +12,7 @@ pub mod pictures;
 pub mod purge;
 mod request_id;
 pub mod stats;
+pub mod traffic;
 
 pub use cors::{Cors, CorsSettings};
 pub use edge::{Edge, EdgeSettings};

@@ -12,6 +12,7 @@ pub mod pipeline;
 pub mod process;
 pub mod render_command;
 pub mod respond;
+pub mod s3;
 pub mod sample;
 pub mod serve;
 pub mod telemetry;

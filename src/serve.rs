@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::app::{App, StartError};
 use crate::config::{Config, Listener, ServerConfig};
 use crate::http::listen::{Bound, SocketFile, bind};
-use crate::http::{internal, pictures, purge};
+use crate::http::{internal, purge, traffic};
 
 /// Why the service ended, or never began.
 #[derive(Debug, thiserror::Error)]
@@ -114,11 +114,12 @@ async fn stop(config: &Config, app: App, traffic: &ServerHandle, internal: &Serv
 fn traffic_server(config: &Config, app: &App, sockets: Vec<Bound>) -> io::Result<(Server, Vec<SocketFile>)> {
     let ServerConfig { workers, max_connections, keep_alive, client_header_timeout, shutdown_grace, .. } =
         config.server.clone();
-    let (pictures, edge, runtimes) =
-        (web::Data::from(Arc::clone(&app.pictures)), app.edge.clone(), app.runtimes.clone());
+    let (pictures, s3) = (web::Data::from(Arc::clone(&app.pictures)), web::Data::from(Arc::clone(&app.s3)));
+    let (edge, runtimes) = (app.edge.clone(), app.runtimes.clone());
     let server = HttpServer::new(move || {
         runtimes.enrol_current();
-        WebApp::new().app_data(pictures.clone()).wrap(edge.clone()).configure(pictures::configure)
+        let app = WebApp::new().app_data(pictures.clone()).app_data(s3.clone());
+        app.wrap(edge.clone()).configure(traffic::configure)
     })
     .workers(workers)
     .max_connections((max_connections / workers.max(1)).max(1))

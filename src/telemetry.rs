@@ -66,8 +66,8 @@ pub fn check_filter(filter: &str) -> Result<(), String> {
 }
 
 fn read_filter(filter: &str) -> Result<EnvFilter, String> {
-    // Its lines about threads and sockets say nothing that ours do not.
-    EnvFilter::try_new(format!("actix_server=warn,{filter}"))
+    // Lines about threads and sockets say nothing that ours do not; every mistake of an S3 client is an error to s3s.
+    EnvFilter::try_new(format!("actix_server=warn,s3s=off,{filter}"))
         .map_err(|error| format!("`{filter}` is not a log filter: {error}"))
 }
 

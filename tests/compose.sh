@@ -20,7 +20,7 @@ fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
 
 finish() {
     local code=$?
-    [ $code -eq 0 ] || docker compose logs --tail 40 >&2 || true
+    [ $code -eq 0 ] || { docker compose ps --all; docker compose logs --tail 40; } >&2 || true
     docker compose down --volumes --remove-orphans --timeout 60 >/dev/null 2>&1 || true
     rm -rf "$scratch"
     exit $code
@@ -82,6 +82,20 @@ docker compose run --rm --no-deps -T buckets pipe --quiet --attr "Content-Type=i
     <src/sample.jpg >/dev/null
 front=$(docker compose port front 8080)
 [ "$(ask "$front" /media/photo.jpg)" = "200 $(sha256sum <src/sample.jpg | cut -c1-16)" ] || fail "another picture came back"
+
+step "a signed upload through the front is taken, a forged one is not"
+# upload USER KEY: prints the status
+upload() {
+    curl --silent --max-time 60 --output /dev/null --write-out '%{http_code}' --upload-file src/sample.jpg \
+        --aws-sigv4 aws:amz:us-east-1:s3 --user "$1" --header "content-type: image/jpeg" \
+        --header "x-amz-content-sha256: $(sha256sum <src/sample.jpg | cut -d' ' -f1)" "http://$front/media/$2"
+}
+[ "$(upload "${MEDIA_ACCESS_KEY:-media-writer}:${MEDIA_SECRET_KEY:-development-media}" uploaded.jpg)" = 200 ] \
+    || fail "the upload was not taken"
+[ "$(upload "${MEDIA_ACCESS_KEY:-media-writer}:another-secret" forged.jpg)" = 403 ] || fail "a forged upload was not refused"
+for number in 1 2; do
+    [[ "$(ask "$(instance "$number" 8080)" "/media/uploaded.jpg?width=200")" == 200\ * ]] || fail "instance $number does not show it"
+done
 
 step "a size that both are asked for at once is rendered once"
 before=$(renders)

@@ -38,7 +38,7 @@ fn tier(mortar: &Mortar, path: &str) -> String {
     explanation["tier"].as_str().unwrap().to_owned()
 }
 
-fn purge(mortar: &Mortar, order: Value) -> Value {
+fn purge(mortar: &Mortar, order: &Value) -> Value {
     let answer = mortar.order("/purge", &order.to_string());
     assert_eq!(answer.status, 200, "{}", answer.text());
     let told = answer.json();
@@ -88,7 +88,7 @@ fn a_replaced_original_is_seen_in_every_tier_after_a_purge() {
     mortar.put("dir/a.jpg", &picture(NEW));
     assert_eq!(dimensions(&mortar, query), (50, 40), "nobody was told yet");
 
-    assert_eq!(purge(&mortar, json!({"bucket": "media", "key": "dir/a.jpg"})), 3);
+    assert_eq!(purge(&mortar, &json!({"bucket": "media", "key": "dir/a.jpg"})), 3);
     assert_eq!(stored(&mortar), 2, "the other picture and its marker stay");
     assert_eq!(tier(&mortar, "/media/dir/b.jpg?width=50"), "memory");
     assert_eq!(mortar.detail("cache")["entries"], 1);
@@ -109,11 +109,11 @@ fn parts_of_a_bucket_and_whole_buckets_are_purged_whatever_their_originals_are()
     assert_eq!(looks(&mortar), [40; 4]);
     mortar.wait_until_stored(4);
     *original.lock().unwrap() = picture(NEW);
-    assert_eq!(purge(&mortar, json!({"bucket": "remote", "prefix": "nothing/"})), 0);
-    assert_eq!(purge(&mortar, json!({"bucket": "remote", "prefix": "dir/"})), 2);
+    assert_eq!(purge(&mortar, &json!({"bucket": "remote", "prefix": "nothing/"})), 0);
+    assert_eq!(purge(&mortar, &json!({"bucket": "remote", "prefix": "dir/"})), 2);
     assert_eq!(looks(&mortar), [20, 20, 40, 40]);
     mortar.wait_until_stored(6);
-    assert_eq!(purge(&mortar, json!({"bucket": "remote", "all": true})), 4);
+    assert_eq!(purge(&mortar, &json!({"bucket": "remote", "all": true})), 4);
     assert_eq!(stored(&mortar), 0);
     assert_eq!(looks(&mortar), [20; 4]);
 }
@@ -140,7 +140,7 @@ parent_bucket = "media"
     mortar.wait_until_stored(3);
     assert_eq!(variants(&mortar, "media", "a.jpg").len(), 3);
     mortar.put("a.jpg", &picture(NEW));
-    assert_eq!(purge(&mortar, json!({"bucket": "media", "key": "a.jpg"})), 3);
+    assert_eq!(purge(&mortar, &json!({"bucket": "media", "key": "a.jpg"})), 3);
     for path in paths {
         assert_eq!(dimensions(&mortar, path), (50, 20), "{path}");
     }
@@ -215,7 +215,7 @@ fn a_flight_of_before_answers_those_who_asked_before_and_leaves_nothing_behind()
     let before = mortar.get_meanwhile(path);
     origin.wait_for_requests(1);
     *original.lock().unwrap() = picture(NEW);
-    assert_eq!(purge(&mortar, json!({"bucket": "remote", "key": "a.jpg"})), 0);
+    assert_eq!(purge(&mortar, &json!({"bucket": "remote", "key": "a.jpg"})), 0);
     let after = mortar.get_meanwhile(path);
     origin.wait_for_requests(2);
     origin.release();
@@ -245,12 +245,12 @@ fn a_purge_at_one_instance_is_seen_at_every_other() {
     one.wait_until_stored(1);
     wait_for("the result in Redis", || (!redis.keys("mortar:result:*").is_empty()).then_some(()));
     *original.lock().unwrap() = picture(NEW);
-    assert_eq!(purge(&other, json!({"bucket": "remote", "key": "a.jpg"})), 1);
+    assert_eq!(purge(&other, &json!({"bucket": "remote", "key": "a.jpg"})), 1);
     assert_eq!(dimensions(&other, path), (50, 20));
     wait_for("the other instance to hear of it", || (dimensions(&one, path) == (50, 20)).then_some(()));
     assert_eq!(dimensions(&one.beside(), path), (50, 20), "an instance that has nothing in memory");
     *original.lock().unwrap() = picture(OLD);
-    purge(&one, json!({"bucket": "remote", "all": true}));
+    purge(&one, &json!({"bucket": "remote", "all": true}));
     wait_for("all of the bucket to be new", || (dimensions(&other, path) == (50, 40)).then_some(()));
     assert_eq!(dimensions(&one.beside(), path), (50, 40));
 }
@@ -266,7 +266,7 @@ fn a_flight_of_before_at_another_instance_leaves_nothing_behind_either() {
     let before = one.get_meanwhile(path);
     origin.wait_for_requests(1);
     *original.lock().unwrap() = picture(NEW);
-    purge(&other, json!({"bucket": "remote", "key": "a.jpg"}));
+    purge(&other, &json!({"bucket": "remote", "key": "a.jpg"}));
     let after = other.get_meanwhile(path);
     origin.wait_for_requests(2);
     origin.release();

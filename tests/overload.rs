@@ -1,5 +1,7 @@
 //! Overload and failure as designed states: hits go on, refusals are quick, and nothing that was cut off looks whole.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 mod harness;
 
 use std::fs::{self, File};
@@ -81,6 +83,28 @@ fn ten_times_more_work_than_can_be_done_is_refused_and_hits_are_served_meanwhile
     mortar.wait_until_idle();
     assert_eq!(mortar.internal("/ready").status, 200);
     assert_eq!(mortar.get("/media/large.jpg?width=399").picture().width(), 399);
+}
+
+/// Six large AVIFs at a single place, one running and five waiting: thumbnails, of the same bucket even, are made beside
+/// and before them.
+#[test]
+fn thumbnails_do_not_wait_for_large_renders() {
+    let mortar = Mortar::with("concurrent_image_processing = 1", "[encoding]\navif_speed = 5\n");
+    mortar.put("small.jpg", &drawn_jpeg(60, 40));
+    mortar.put("large.jpg", &drawn_jpeg(2_400, 1_800));
+    let large = |width: u32| Wire::asking(&mortar, &format!("/media/large.jpg?width={width}&format=avif"));
+    let flood: Vec<_> = (2_300..2_306).map(large).collect();
+    wait_for("one to run and five to wait", || {
+        let transform = mortar.detail("transform");
+        (transform["large_running"] == 1 && transform["queued"] == 5).then_some(())
+    });
+    for width in 10..30 {
+        assert_eq!(mortar.get(&format!("/media/small.jpg?width={width}")).picture().width(), width);
+    }
+    let transform = mortar.detail("transform");
+    assert!(transform["queued"].as_u64() > Some(0), "large ones still wait: {transform}");
+    drop(flood);
+    mortar.wait_until_idle();
 }
 
 /// A store that does not answer keeps its own requests waiting and nobody else's: fetching an original holds no place

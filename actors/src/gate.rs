@@ -14,7 +14,7 @@ use crate::vocab::Deadline;
 use crate::wait::within;
 
 /// What a refused requester is told to wait before asking again.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A bound on work, by count or by bytes. Cheap to clone; all clones are one gate.
 ///

@@ -90,5 +90,5 @@ pub use ticket::{Hold, Incident, Ticket};
 pub use tree::{Tree, TreeBuilder};
 pub use vocab::{
     Body, ByteRange, ByteStream, ContentRange, Deadline, EntityTag, Fetched, Key, ObjectKey, ObjectMeta, OriginalId,
-    Originals, Rendition, StopFlag, StoreId,
+    Originals, Owner, Rendition, StopFlag, StoreId,
 };

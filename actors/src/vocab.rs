@@ -9,7 +9,7 @@ mod stop;
 
 pub use body::{Body, ByteStream};
 pub use deadline::Deadline;
-pub use names::{Key, ObjectKey, OriginalId, Originals, StoreId};
+pub use names::{Key, ObjectKey, OriginalId, Originals, Owner, StoreId};
 pub use object::{ByteRange, ContentRange, EntityTag, Fetched, ObjectMeta};
 pub use rendition::Rendition;
 #[cfg(test)]

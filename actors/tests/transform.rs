@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use mortar_actors::fakes::{Crash, FakeEngine, FakeJob, Gauge, RenderScript, Stages, assert_clean, eventually};
 use mortar_actors::transform::{TransformHandle, TransformSettings, TransformStats};
-use mortar_actors::{Deadline, Detail, Fault, FaultKind, Key, Tree};
+use mortar_actors::{Deadline, Detail, Fault, FaultKind, Key, Owner, Tree};
 
 struct Scene {
     tree: Tree,
@@ -33,7 +33,7 @@ impl Scene {
     }
 
     async fn render(&self, key: &str, job: FakeJob) -> Result<Bytes, Fault> {
-        self.transform.render(&Key::new(key), job, Deadline::within(Duration::from_secs(60))).await
+        self.transform.render(&Key::new(key), &Owner::new("one"), job, Deadline::within(Duration::from_secs(60))).await
     }
 
     fn stats(&self) -> TransformStats {
@@ -250,4 +250,50 @@ async fn a_render_that_never_looks_at_its_flag_is_reported_as_stuck_and_keeps_it
     stages.finish();
     assert_clean(&scene.tree).await;
     assert!(scene.tree.readiness().ready);
+}
+
+/// Starts a render for an owner and keeps it wanted until it is dropped.
+fn wanted(scene: &Scene, key: &str, owner: &str, job: FakeJob) -> tokio::task::JoinHandle<Result<Bytes, Fault>> {
+    let (transform, key, owner) = (scene.transform.clone(), Key::new(key), Owner::new(owner));
+    tokio::spawn(async move { transform.render(&key, &owner, job, Deadline::within(Duration::from_secs(60))).await })
+}
+
+#[actix::test]
+async fn large_renders_leave_a_place_and_half_of_the_queue_to_small_ones() {
+    let scene = Scene::set(TransformSettings { running: 2, queued: 6, ..TransformSettings::default() }).await;
+    let stages = Stages::of(1_000);
+    let large = || FakeJob { work: u64::MAX, ..in_stages(&stages) };
+    let flood: Vec<_> = (0..8).map(|each| wanted(&scene, &format!("{each}"), "one", large())).collect();
+    eventually("half of the places are taken", || scene.stats().large_running == 2 && scene.stats().queued == 2).await;
+    for each in 0..10 {
+        assert_eq!(scene.render(&format!("small {each}"), gives("picture")).await.unwrap(), "picture");
+    }
+    stages.finish();
+    let outcomes = join_all(flood).await.into_iter().map(Result::unwrap);
+    let kinds: Vec<_> = outcomes.filter_map(Result::err).map(|fault| fault.kind()).collect();
+    assert_eq!(kinds, [FaultKind::Overloaded; 4]);
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn an_owner_that_fills_the_queue_keeps_no_other_from_its_turn() {
+    let settings = TransformSettings { running: 1, queued: 5, reserved: 2, ..TransformSettings::default() };
+    let scene = Scene::set(settings).await;
+    let (first, others) = (Stages::of(1), Stages::of(1));
+    let running = wanted(&scene, "first", "greedy", in_stages(&first));
+    scene.running(1).await;
+    let flood: Vec<_> = (0..20).map(|each| wanted(&scene, &format!("{each}"), "greedy", in_stages(&others))).collect();
+    eventually("the queue is full", || scene.stats().queued == 5).await;
+    let modest = wanted(&scene, "modest", "modest", gives("picture"));
+    eventually("there is room for another all the same", || scene.stats().queued == 6).await;
+    first.finish();
+    // One of the flood may be before it, and waits for its stage.
+    eventually("the next one runs", || scene.engine.begun.get() >= 2).await;
+    others.next();
+    assert_eq!(modest.await.unwrap().unwrap(), "picture");
+    others.finish();
+    let refused = join_all(flood).await.into_iter().filter(|outcome| outcome.as_ref().unwrap().is_err()).count();
+    assert_eq!(refused, 15);
+    running.await.unwrap().unwrap();
+    assert_clean(&scene.tree).await;
 }

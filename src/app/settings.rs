@@ -70,6 +70,8 @@ pub(super) fn transform(config: &Config) -> TransformSettings {
     TransformSettings {
         running: config.server.concurrent_image_processing,
         queued: bounds.queued,
+        reserved: bounds.reserved,
+        large_work: bounds.large_work,
         memory_bytes: config.limits.render_memory_bytes,
         quarantine: bounds.quarantine,
         quarantine_keys: bounds.quarantined_keys,

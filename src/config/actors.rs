@@ -86,6 +86,11 @@ pub struct LockActorConfig {
 pub struct TransformActorConfig {
     /// Renders that wait for a free slot. Already resolved: `0` in the file means 64 for each that runs.
     pub queued: usize,
+    /// Places beyond those for buckets that have next to none. Already resolved: `0` in the file means a quarter of
+    /// `queued`, at least one.
+    pub reserved: usize,
+    /// From how much work on a render is large, in pixels that could be read in that time.
+    pub large_work: u64,
     /// How long a request whose render panicked is refused.
     pub quarantine: Duration,
     /// Such requests remembered at most.

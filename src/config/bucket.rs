@@ -8,6 +8,8 @@ use super::StorageConfig;
 pub struct BucketConfig {
     /// Credentials of the S3 interface.
     pub keys: Vec<AccessKey>,
+    /// Whether anybody may list the objects, without a signature.
+    pub public_listing: bool,
     /// Headers that each answer gets unless it already has them, in the order of their names.
     pub headers: Vec<(String, String)>,
     /// Storages by name. `basic` is always there, `transform` where the bucket transforms.
@@ -21,10 +23,15 @@ pub struct AccessKey {
     pub access_key: String,
     /// The secret. Not printed by `Debug`.
     pub secret_access_key: String,
+    /// Whether it may only read.
+    pub read_only: bool,
 }
 
 impl fmt::Debug for AccessKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccessKey").field("access_key", &self.access_key).finish_non_exhaustive()
+        f.debug_struct("AccessKey")
+            .field("access_key", &self.access_key)
+            .field("read_only", &self.read_only)
+            .finish_non_exhaustive()
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::expand::expand;
 use super::problems::{Findings, Problem};
 use super::reader::Section;
-use super::{Config, Problems, read_buckets, read_s3, read_server, sections};
+use super::{Config, Problems, read_buckets, read_s3, read_s3_api, read_server, sections};
 
 /// The default configuration, as it stands in the repository.
 pub const DEFAULT_CONFIG: &str = include_str!("../../config.toml");
@@ -78,14 +78,16 @@ fn read(value: Value, environment: &HashMap<String, String>, findings: &Findings
     let s3 = read_s3::s3(root.section("s3"), environment);
     let watermarks = sections::watermarks(root.section("watermarks"));
     let actors = sections::actors(root.section("actors"), server.concurrent_image_processing);
+    let s3_api = read_s3_api::s3_api(root.section("s3_api"));
     let supervision = sections::supervision(root.section("supervision"));
     let (buckets, routes) = read_buckets::buckets(root.named_sections("buckets"), &limits, &watermarks);
+    read_s3_api::check_keys(&s3_api, &buckets, findings);
     if server.sample && !buckets.contains_key("media") {
         findings.add("server.sample", "needs a bucket media to put the sample picture into");
     }
     root.finish();
     let routes = Arc::new(routes);
-    Config { server, headers, limits, encoding, origins, s3, watermarks, actors, supervision, buckets, routes }
+    Config { server, headers, limits, encoding, origins, s3, watermarks, actors, s3_api, supervision, buckets, routes }
 }
 
 #[cfg(test)]

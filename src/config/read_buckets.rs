@@ -38,6 +38,7 @@ pub(super) fn buckets(
 fn bucket(name: &str, mut section: Section<'_>, rules: &PresetRules<'_>) -> (BucketConfig, Option<Transform>) {
     check_name(&section, name);
     let keys = section.listed_sections("keys").into_iter().filter_map(access_key).collect();
+    let public_listing = section.switch("public_listing", false);
     let bucket_headers = answer_headers(&mut section, "headers").into_iter().collect();
     let glacier = glacier(section.section("glacier"));
     let mut storages = BTreeMap::new();
@@ -59,7 +60,7 @@ fn bucket(name: &str, mut section: Section<'_>, rules: &PresetRules<'_>) -> (Buc
         section.problem("storages.transform", "is missing; results of the bucket's transforms are kept there");
     }
     section.finish();
-    (BucketConfig { keys, headers: bucket_headers, storages }, transform)
+    (BucketConfig { keys, public_listing, headers: bucket_headers, storages }, transform)
 }
 
 /// Names stand in paths, keys and store ids, whose separators they must not contain.
@@ -77,8 +78,9 @@ fn is_name(name: &str) -> bool {
 fn access_key(mut section: Section<'_>) -> Option<AccessKey> {
     let access_key = section.required_text("access_key");
     let secret_access_key = section.required_text("secret_access_key");
+    let read_only = section.switch("read_only", false);
     section.finish();
-    Some(AccessKey { access_key: access_key?, secret_access_key: secret_access_key? })
+    Some(AccessKey { access_key: access_key?, secret_access_key: secret_access_key?, read_only })
 }
 
 const STORAGE_KINDS: [(&str, StorageKind); 5] = [

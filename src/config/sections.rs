@@ -145,8 +145,11 @@ fn lock_actor(mut section: Section<'_>) -> LockActorConfig {
 
 fn transform_actor(mut section: Section<'_>, running: usize) -> TransformActorConfig {
     let or = |count: usize, otherwise: usize| if count == 0 { otherwise } else { count };
+    let queued = or(section.count("queued", 0, 0..=MOST_ITEMS), 64 * running);
     let transform = TransformActorConfig {
-        queued: or(section.count("queued", 0, 0..=MOST_ITEMS), 64 * running),
+        queued,
+        reserved: or(section.count("reserved", 0, 0..=MOST_ITEMS), (queued / 4).max(1)),
+        large_work: section.count("large_work", 100_000_000, 1..=1_000_000_000_000),
         quarantine: section.duration("quarantine", Duration::from_secs(60), Duration::ZERO..=DAY),
         quarantined_keys: section.count("quarantined_keys", 1024, 1..=MOST_ITEMS),
         stuck_after: section.duration("stuck_after", Duration::from_secs(5), SHORTEST..=HOUR),

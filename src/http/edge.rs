@@ -17,6 +17,7 @@ use super::stats::{Counted, Traffic};
 use super::{Cors, RequestId};
 use crate::error;
 use crate::respond::HeaderRules;
+use crate::s3::OfProtocol;
 
 /// What happens around every request.
 #[derive(Clone, Debug)]
@@ -138,10 +139,13 @@ impl Passage {
     fn end(self, mut response: HttpResponse) -> HttpResponse {
         let status = response.status();
         self.counted.answered(status);
+        let of_protocol = response.extensions().contains::<OfProtocol>();
         let headers = response.headers_mut();
         headers.insert(X_REQUEST_ID, self.id.header());
         self.settings.cors.apply(self.origin.as_ref(), headers);
-        self.settings.rules.apply(status, headers);
+        if !of_protocol {
+            self.settings.rules.apply(status, headers);
+        }
         match self.access {
             Some(access) => response.map_body(|_, body| access.end_with(status, body)),
             None => response,

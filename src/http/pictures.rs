@@ -1,4 +1,4 @@
-//! The traffic listener: every path is a bucket and a key; the key is an object or the result of a transform.
+//! Reads of the traffic listener: every path is a bucket and a key; the key is an object or the result of a transform.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use actix_web::http::{Method, StatusCode};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use mortar_actors::{ByteRange, Deadline, Fault, FaultKind};
 
 use super::explain::Explanation;
@@ -42,30 +42,26 @@ pub struct Pictures {
     pub traffic: Traffic,
 }
 
-/// Adds the pictures of all buckets.
-pub fn configure(routes: &mut web::ServiceConfig) {
-    routes.default_service(web::to(answer));
-}
-
-async fn answer(request: HttpRequest, pictures: web::Data<Pictures>) -> HttpResponse {
-    let path = request.uri().path();
-    let extras = Extras { defaults: pictures.headers_of(path), vary: &[] };
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let fault = Fault::new(FaultKind::Unsupported, "pictures can be read here: GET, HEAD or OPTIONS");
-        return error::answer(&request, &fault, extras);
-    }
-    let resolved = match resolve(&pictures.routes, path, request.uri().query().unwrap_or_default()) {
-        Ok(resolved) => resolved,
-        Err(fault) => return error::answer(&request, &fault, extras),
-    };
-    let extras = Extras { defaults: pictures.bucket_headers.get(&**resolved.bucket.name()), ..extras };
-    match &resolved.derived {
-        None => pictures.object(&request, resolved.object, extras).await,
-        Some(derived) => pictures.result(&request, &resolved, derived, extras).await,
-    }
-}
-
 impl Pictures {
+    /// Answers a read, whoever asks: the path is a bucket and a key; the key is an object or the result of a transform.
+    pub async fn answer(&self, request: &HttpRequest) -> HttpResponse {
+        let path = request.uri().path();
+        let extras = Extras { defaults: self.headers_of(path), vary: &[] };
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let fault = Fault::new(FaultKind::Unsupported, "pictures can be read here: GET, HEAD or OPTIONS");
+            return error::answer(request, &fault, extras);
+        }
+        let resolved = match resolve(&self.routes, path, request.uri().query().unwrap_or_default()) {
+            Ok(resolved) => resolved,
+            Err(fault) => return error::answer(request, &fault, extras),
+        };
+        let extras = Extras { defaults: self.bucket_headers.get(&**resolved.bucket.name()), ..extras };
+        match &resolved.derived {
+            None => self.object(request, resolved.object, extras).await,
+            Some(derived) => self.result(request, &resolved, derived, extras).await,
+        }
+    }
+
     /// An object as it is stored, streamed.
     async fn object(&self, request: &HttpRequest, object: Location, extras: Extras<'_>) -> HttpResponse {
         let (storage, patience) = (self.pipeline.storage.clone(), self.request_timeout);
@@ -75,7 +71,9 @@ impl Pictures {
         } else {
             let object = Arc::new(object);
             let elsewhere = Arc::new(OnceLock::new());
-            let (noted, limit) = (Arc::clone(&elsewhere), self.max_file_size.unwrap_or(u64::MAX));
+            // Whoever signed a request for this address would sign it anew for another, or give up.
+            let limit = self.max_file_size.filter(|_| !error::reads_xml(request)).unwrap_or(u64::MAX);
+            let noted = Arc::clone(&elsewhere);
             // Each part of a multi-range answer is opened when the client has read that far.
             let fetch = move |part: Option<ByteRange>| {
                 let (storage, object, noted) = (storage.clone(), Arc::clone(&object), Arc::clone(&noted));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mortar_actors::epoch::Epoch;
 use mortar_actors::lock::{Errand, FlightContext};
-use mortar_actors::{Deadline, Fault};
+use mortar_actors::{Deadline, Fault, Owner};
 use tokio::time::Instant;
 
 use super::lookup::Kept;
@@ -72,8 +72,9 @@ async fn make(wanted: Arc<Wanted>, flight: FlightContext) -> Result<Arc<Served>,
     let overlays = pipeline.overlays.for_plan(&pipeline.storage, &derived.plan, deadline).await?;
     let mut stages = vec![Stage::new("original", started.elapsed())];
 
+    let owner = Owner::new(Arc::clone(wanted.bucket.name()));
     let job = RenderJob { source: original, plan: Arc::clone(&derived.plan), overlays };
-    let rendered = pipeline.transform.render(&derived.key, job, deadline).await?;
+    let rendered = pipeline.transform.render(&derived.key, &owner, job, deadline).await?;
     stages.extend(rendered.timings.iter().map(|(name, elapsed)| Stage::new(name, *elapsed)));
 
     let rendition = Arc::new(rendition::from_render(rendered).await?);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mortar_actors::lock::{Errand, FlightContext};
-use mortar_actors::{Deadline, Fault, FaultKind, Key, Rendition};
+use mortar_actors::{Deadline, Fault, FaultKind, Key, Owner, Rendition};
 
 use super::{Pipeline, Served, Stage, Tier, rendition};
 use crate::adapters::raster::engine::RenderJob;
@@ -65,7 +65,8 @@ impl Pipeline {
             let job = RenderJob { source: source.clone(), plan: Arc::clone(&plan), overlays: Vec::new() };
             let (pipeline, name) = (Arc::clone(&pipeline), name.clone());
             async move {
-                let rendered = pipeline.transform.render(&name, job, flight.deadline).await?;
+                let rendered =
+                    pipeline.transform.render(&name, &Owner::new("placeholder"), job, flight.deadline).await?;
                 let stages = rendered.timings.iter().map(|(stage, elapsed)| Stage::new(stage, *elapsed)).collect();
                 let rendition = Arc::new(rendition::from_render(rendered).await?);
                 let time_to_live = pipeline.settings.default_time_to_live;

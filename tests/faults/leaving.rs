@@ -130,8 +130,8 @@ fn fault_14_errors_that_nobody_waits_for_leave_nothing_behind() {
 /// A placeholder that takes much longer to render than a request may take: the request is answered at its deadline with
 /// the placeholder as it is; the render stops at its next stage, its permits come back, and the next request is served.
 ///
-/// Red when the render of a placeholder is given a deadline of its own: `Deadline::within(10 minutes)` in the place of
-/// the flight's in `render_placeholder`, and of the request's in its `join` (`src/pipeline/placeholder.rs`).
+/// Red when neither a placeholder nor its flight has a deadline: `Deadline::within(10 minutes)` for both asks of
+/// `render_placeholder` (`src/pipeline/placeholder.rs`) and for the flight in `Lock::join` (`actors/src/lock/actor.rs`).
 #[test]
 fn fault_20_a_placeholder_that_takes_too_long_ends_at_the_deadline() {
     let store = Store::start(|_, _| Manner::Says(500));

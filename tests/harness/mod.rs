@@ -11,6 +11,8 @@
 pub mod origin;
 pub mod pictures;
 pub mod redis;
+pub mod s3;
+pub mod signer;
 pub mod wire;
 
 use std::fs;

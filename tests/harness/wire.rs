@@ -28,6 +28,11 @@ impl Wire {
         self.0.write_all(text.as_bytes()).unwrap();
     }
 
+    /// Sends bytes that are no text.
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).unwrap();
+    }
+
     /// Says that nothing more will be sent, as a client does that leaves by FIN.
     pub fn finish(&mut self) {
         self.0.shutdown(Shutdown::Write).unwrap();

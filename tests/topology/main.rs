@@ -13,11 +13,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use harness::redis::{Redis, free_port};
-use harness::{Answer, Mortar, drawn_jpeg, files_below, send, wait_for};
+use harness::{Answer, Mortar, PATIENCE, drawn_jpeg, files_below, send, wait_for};
+use rusoto_core::Region;
+use rusoto_core::credential::AwsCredentials;
+use rusoto_core::signature::SignedRequest;
 use s3_server::S3Server;
 use tempfile::TempDir;
 
 const REDIS_PASSWORD: &str = "redis-password";
+const MEDIA_ACCESS_KEY: &str = "media-writer";
+const MEDIA_SECRET_KEY: &str = "media-secret-key";
 
 fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name)
@@ -91,8 +96,8 @@ fn instance(redis: &Redis, s3: &S3Server) -> Mortar {
         ("REDIS_PASSWORD", REDIS_PASSWORD),
         ("S3_ACCESS_KEY", s3_server::ACCESS_KEY),
         ("S3_SECRET_KEY", s3_server::SECRET_KEY),
-        ("MEDIA_ACCESS_KEY", "media-writer"),
-        ("MEDIA_SECRET_KEY", "media-secret-key"),
+        ("MEDIA_ACCESS_KEY", MEDIA_ACCESS_KEY),
+        ("MEDIA_SECRET_KEY", MEDIA_SECRET_KEY),
         ("MORTAR__SERVER__LISTEN", "127.0.0.1:0"),
         ("MORTAR__SERVER__INTERNAL_LISTEN", "127.0.0.1:0"),
         ("MORTAR__SERVER__CACHE__ADDRESS", &redis),
@@ -178,6 +183,23 @@ fn what_all_instances_are_asked_for_at_once_is_rendered_once_and_kept_for_all() 
     let newcomer = instance(&topology.redis, &topology.s3);
     assert_eq!(newcomer.get("/media/photo.jpg?width=321&format=webp").status, 200);
     assert_eq!(newcomer.actor("transform")["handled"], 0);
+}
+
+#[test]
+fn a_signed_upload_passes_the_front_and_every_instance_shows_it() {
+    let topology = Topology::start();
+    let region = Region::Custom { name: "us-east-1".to_owned(), endpoint: topology.front.address.clone() };
+    let signed_with = |secret: &str| {
+        let keys = AwsCredentials::new(MEDIA_ACCESS_KEY, secret, None, None);
+        SignedRequest::new("PUT", "s3", &region, "/media/new.jpg").generate_presigned_url(&keys, &PATIENCE, false)
+    };
+    let put = |url: String| ureq::put(&url).content_type("image/jpeg").send(&drawn_jpeg(300, 200)[..]);
+    assert!(matches!(put(signed_with("another secret")), Err(ureq::Error::StatusCode(403))));
+    assert_eq!(put(signed_with(MEDIA_SECRET_KEY)).unwrap().status(), 200);
+    assert_eq!(topology.count("media"), 1);
+    for mortar in &topology.instances {
+        assert_eq!(mortar.get("/media/new.jpg?width=50").picture().width(), 50);
+    }
 }
 
 #[test]

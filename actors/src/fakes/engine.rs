@@ -31,6 +31,8 @@ pub struct FakeJob {
     pub script: RenderScript,
     /// What it claims to need.
     pub memory_bytes: u64,
+    /// How much work it claims to be.
+    pub work: u64,
     /// Something to count: lives as long as the job.
     pub payload: Option<Counted>,
 }
@@ -63,9 +65,9 @@ struct Allowed {
 }
 
 impl FakeJob {
-    /// A job with that script that needs one byte.
+    /// A job with that script that needs one byte and next to no work.
     pub fn new(script: RenderScript) -> Self {
-        Self { script, memory_bytes: 1, payload: None }
+        Self { script, memory_bytes: 1, work: 1, payload: None }
     }
 }
 
@@ -96,7 +98,8 @@ impl Stages {
         }
         let waited = self.0.1.wait_timeout_while(state, PATIENCE, |state| state.allowed == 0);
         let (mut state, timeout) = waited.expect("no test panics inside a fake");
-        if timeout.timed_out() {
+        // Another render may have taken the last stage meanwhile.
+        if timeout.timed_out() || state.stages_left == 0 {
             return false;
         }
         state.allowed -= 1;
@@ -126,7 +129,7 @@ impl Engine for FakeEngine {
             RenderScript::EstimatesInStages(stages) => while stages.pass() {},
             _ => {}
         }
-        Ok(Estimate { memory_bytes: job.memory_bytes })
+        Ok(Estimate { memory_bytes: job.memory_bytes, work: job.work })
     }
 
     fn render(&self, job: FakeJob, stop: &StopFlag) -> Result<Bytes, Fault> {

@@ -2,6 +2,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::quarantine::Quarantine;
+use super::shares::Shares;
+use super::turnstile::Turnstile;
 use super::{TransformSettings, TransformStats};
 use crate::gate::Gate;
 use crate::stats::Detail;
@@ -10,10 +12,14 @@ use crate::supervise::Observe;
 /// The shop floor: everything about renders that outlives a rebuild of the actor, since running renders do.
 pub(super) struct Floor {
     pub(super) settings: TransformSettings,
-    /// Running and queued renders together.
+    /// Running and queued renders together, and the reserve.
     pub(super) renders: Gate,
-    /// Running renders. Whoever waits here or for memory is bounded by `renders`.
-    pub(super) slots: Gate,
+    /// Whose they are.
+    pub(super) shares: Arc<Shares>,
+    /// The large ones among them: half, so that they cannot fill the queue.
+    pub(super) large: Gate,
+    /// Whose turn it is to run. Whoever waits here or for memory is bounded by `renders`.
+    pub(super) turnstile: Arc<Turnstile>,
     pub(super) memory: Gate,
     pub(super) quarantine: Quarantine,
     stuck: AtomicUsize,
@@ -24,9 +30,12 @@ pub(super) struct Stuck(Arc<Floor>);
 
 impl Floor {
     pub(super) fn new(settings: TransformSettings) -> Self {
+        let places = settings.running.saturating_add(settings.queued);
         Self {
-            renders: Gate::counting("renders", settings.running.saturating_add(settings.queued)),
-            slots: Gate::counting("running renders", settings.running),
+            renders: Gate::counting("renders", places.saturating_add(settings.reserved)),
+            shares: Arc::new(Shares::new(places, settings.reserved)),
+            large: Gate::counting("large renders", (places / 2).max(1)),
+            turnstile: Arc::new(Turnstile::new(settings.running)),
             memory: Gate::bytes("bytes of pictures", settings.memory_bytes),
             quarantine: Quarantine::new(settings.quarantine, settings.quarantine_keys),
             stuck: AtomicUsize::new(0),
@@ -48,9 +57,10 @@ impl Drop for Stuck {
 
 impl Observe for Floor {
     fn detail(&self) -> Detail {
-        let running = self.slots.held();
+        let running = self.turnstile.places().held();
         Detail::Transform(TransformStats {
             running,
+            large_running: self.turnstile.large().held(),
             queued: self.renders.held().saturating_sub(running),
             memory_bytes: self.memory.held(),
             max_memory_bytes: self.memory.capacity(),
@@ -61,7 +71,7 @@ impl Observe for Floor {
 
     fn reasons(&self) -> Vec<String> {
         let stuck = self.stuck.load(Relaxed);
-        let saturated = self.renders.is_full().then(|| "transform is saturated".to_owned());
+        let saturated = self.shares.are_taken().then(|| "transform is saturated".to_owned());
         let many_stuck = (stuck >= self.settings.max_stuck).then(|| format!("transform has {stuck} stuck renders"));
         saturated.into_iter().chain(many_stuck).collect()
     }

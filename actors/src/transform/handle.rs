@@ -6,7 +6,7 @@ use super::{Engine, TransformSettings};
 use crate::fault::Fault;
 use crate::handle::Door;
 use crate::tree::TreeBuilder;
-use crate::vocab::{Deadline, Key, Originals};
+use crate::vocab::{Deadline, Key, Originals, Owner};
 
 /// The way to the renders. Cheap to clone.
 pub struct TransformHandle<E: Engine> {
@@ -15,15 +15,17 @@ pub struct TransformHandle<E: Engine> {
 }
 
 impl<E: Engine> TransformHandle<E> {
-    /// Renders `job`, whose result goes by the name of `key`. Dropping the future, or the deadline, frees a queued job
+    /// Renders `job` for `owner`, whose result goes by the name of `key`. Dropping the future, or the deadline, frees a queued job
     /// at once and has a running one stop at its next stage.
     ///
     /// # Errors
-    /// As [`Engine::render`] and [`Door::ask`]; `Overloaded` when too many renders are queued; `TooLarge` when the job
+    /// As [`Engine::render`] and [`Door::ask`]; `Overloaded` when too many renders are queued, or
+    /// too many large ones and this is one; `TooLarge` when the job
     /// needs more memory than all renders together may use; `Panicked` when the render panicked, and at once, with the
     /// time to wait, while its key is refused for that.
-    pub async fn render(&self, key: &Key, job: E::Job, deadline: Deadline) -> Result<E::Output, Fault> {
-        self.door.ask(&self.floor.renders, Job { key: key.clone(), job }, deadline).await
+    pub async fn render(&self, key: &Key, owner: &Owner, job: E::Job, deadline: Deadline) -> Result<E::Output, Fault> {
+        let job = Job { key: key.clone(), owner: owner.clone(), job };
+        self.door.ask(&self.floor.renders, job, deadline).await
     }
 
     /// Refuses now what [`TransformHandle::render`] would refuse, so that nothing is fetched for a render that has no
@@ -55,7 +57,9 @@ impl TreeBuilder {
         mut engine: impl FnMut() -> E + Send + 'static,
     ) -> TransformHandle<E> {
         let floor = Arc::new(Floor::new(settings));
-        let gates = vec![floor.renders.clone(), floor.slots.clone(), floor.memory.clone()];
+        let (renders, large, memory) = (floor.renders.clone(), floor.large.clone(), floor.memory.clone());
+        let (running, large_running) = (floor.turnstile.places().clone(), floor.turnstile.large().clone());
+        let gates = vec![renders, large, running, large_running, memory];
         let kept = Arc::clone(&floor);
         let observed = Arc::clone(&floor);
         let door = self

@@ -26,9 +26,11 @@ pub trait Engine: Send + Sync + 'static {
     fn render(&self, job: Self::Job, stop: &StopFlag) -> Result<Self::Output, Fault>;
 }
 
-/// What a job is expected to cost.
+/// What a job is expected to cost. Neither need be exact; the right order of size is enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Estimate {
     /// Bytes of memory at the peak: decoded pixels, intermediates and the encoder.
     pub memory_bytes: u64,
+    /// CPU time, in the time that it takes to read one pixel.
+    pub work: u64,
 }

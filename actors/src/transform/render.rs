@@ -1,35 +1,48 @@
 use std::sync::Arc;
 
 use super::floor::Floor;
+use super::shares::Share;
+use super::turnstile::Turn;
 use super::{Engine, Estimate};
 use crate::fault::{Fault, FaultKind};
 use crate::fence::fenced;
 use crate::gate::Permit;
 use crate::ticket::{Hold, Incident, Ticket};
-use crate::vocab::{Deadline, Key, StopFlag};
+use crate::vocab::{Deadline, Key, Owner, StopFlag};
 use crate::wait::within;
+
+/// What a render makes, and for whom.
+pub(super) struct Name {
+    pub(super) key: Key,
+    pub(super) owner: Owner,
+}
 
 /// One render on its way: queued, then on a CPU thread.
 pub(super) struct Render<E: Engine> {
-    key: Key,
+    name: Name,
     engine: Arc<E>,
     floor: Arc<Floor>,
     stop: StopFlag,
     incident: Incident,
     /// The place among running and queued renders.
     place: Hold,
+    /// The place among those of the owner.
+    share: Arc<Share>,
 }
 
 /// What a render holds on its thread, however long that takes.
 struct Admitted {
-    _slot: Permit,
+    _turn: Turn,
     _memory: Permit,
+    _large: Option<Permit>,
     _place: Hold,
+    _share: Arc<Share>,
 }
 
 impl<E: Engine> Render<E> {
-    pub(super) fn new(key: Key, engine: Arc<E>, floor: Arc<Floor>, ticket: &Ticket) -> Self {
-        Self { key, engine, floor, stop: ticket.stop().clone(), incident: ticket.incident(), place: ticket.hold() }
+    pub(super) fn new(name: Name, share: Share, engine: Arc<E>, floor: Arc<Floor>, ticket: &Ticket) -> Self {
+        let (stop, incident, place) = (ticket.stop().clone(), ticket.incident(), ticket.hold());
+        Self { name, engine, floor, stop, incident, place, share: Arc::new(share) }
     }
 
     /// Waits for its turn and renders. A job that nobody waits for is dropped at once while it is queued; on its
@@ -63,9 +76,12 @@ impl<E: Engine> Render<E> {
 
     async fn admit(&self, estimate: Estimate) -> Result<Admitted, Fault> {
         let deadline = self.stop.deadline();
-        let slot = self.floor.slots.enter(1, deadline).await?;
+        let is_large = estimate.work >= self.floor.settings.large_work;
+        let large = if is_large { Some(self.floor.large.try_enter(1)?) } else { None };
+        let turn = self.floor.turnstile.enter(&self.name.owner, is_large, deadline).await?;
         let memory = self.floor.memory.enter(estimate.memory_bytes, deadline).await?;
-        Ok(Admitted { _slot: slot, _memory: memory, _place: self.place.clone() })
+        let (place, share) = (self.place.clone(), Arc::clone(&self.share));
+        Ok(Admitted { _turn: turn, _memory: memory, _large: large, _place: place, _share: share })
     }
 
     /// Waits for the render, and reports it once when it runs on long after its deadline.
@@ -74,7 +90,7 @@ impl<E: Engine> Render<E> {
         let joined = match within(Deadline::within(patience), &mut rendering).await {
             Ok(joined) => joined,
             Err(_) => {
-                tracing::warn!(key = %self.key, "a render runs on long after its deadline");
+                tracing::warn!(key = %self.name.key, "a render runs on long after its deadline");
                 let _stuck = self.floor.stuck();
                 rendering.await
             }
@@ -87,7 +103,7 @@ impl<E: Engine> Render<E> {
     /// A panic counts, puts the key into quarantine and has the engine rebuilt.
     fn blaming_input<T>(&self, outcome: Result<T, Fault>) -> Result<T, Fault> {
         if outcome.as_ref().is_err_and(|fault| fault.kind() == FaultKind::Panicked) {
-            self.floor.quarantine.take_in(self.key.clone());
+            self.floor.quarantine.take_in(self.name.key.clone());
             self.incident.rebuild();
         }
         outcome

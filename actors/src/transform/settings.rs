@@ -7,6 +7,12 @@ pub struct TransformSettings {
     pub running: usize,
     /// Renders waiting for their turn. Default: twice the number of cores.
     pub queued: usize,
+    /// More renders waiting once those are, each owner having fewer than this. Default: a quarter of `queued`, at least
+    /// one.
+    pub reserved: usize,
+    /// A render of this much [`Estimate::work`](super::Estimate::work) is large; half of those that run or wait may be.
+    /// Default 100,000,000.
+    pub large_work: u64,
     /// Estimated bytes of all running renders together. Default 1 GiB.
     pub memory_bytes: u64,
     /// How long a key whose render panicked is refused. Default 60 s.
@@ -26,6 +32,8 @@ impl TransformSettings {
         Self {
             running: cores,
             queued: 2 * cores,
+            reserved: (cores / 2).max(1),
+            large_work: 100_000_000,
             memory_bytes: 1 << 30,
             quarantine: Duration::from_secs(60),
             quarantine_keys: 1024,

@@ -5,6 +5,8 @@ use serde::Serialize;
 pub struct TransformStats {
     /// Renders on a CPU thread.
     pub running: u64,
+    /// The large ones among them.
+    pub large_running: u64,
     /// Renders waiting for their turn.
     pub queued: u64,
     /// Estimated bytes of the running ones.

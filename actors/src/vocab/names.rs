@@ -56,6 +56,11 @@ name! {
 }
 
 name! {
+    /// Whom work is for: a bucket. Those who have much to be done do not make the others wait.
+    Owner
+}
+
+name! {
     /// An original as URLs name it: `bucket/key`. Neither the storage it lies in nor who asks for it matters.
     OriginalId
 }

@@ -15,7 +15,7 @@ use mortar_actors::lock::{Errand, LockSettings};
 use mortar_actors::storage::StorageSettings;
 use mortar_actors::store_back::{StoreBackItem, StoreBackSettings};
 use mortar_actors::transform::TransformSettings;
-use mortar_actors::{Deadline, Detail, FaultKind, Key, ObjectKey, ObjectMeta, StoreId, Tree};
+use mortar_actors::{Deadline, Detail, FaultKind, Key, ObjectKey, ObjectMeta, Owner, StoreId, Tree};
 
 /// A body that is counted while anybody holds it.
 struct CountedBody(Vec<u8>, #[expect(dead_code, reason = "held, not read")] Counted);
@@ -58,7 +58,7 @@ async fn fault_05_results_do_not_pile_up_behind_a_slow_cache_and_a_slow_store() 
             key: ObjectKey::new(key),
             meta: ObjectMeta::default(),
             rendition: result,
-            marker: ObjectKey::new(format!("marker {number}")),
+            marker: ObjectKey::new("marker"),
             epoch: Epoch::endless(),
         });
         // The actors have their turn, so that what they can begin is under way.
@@ -102,7 +102,7 @@ async fn fault_20_a_render_that_hangs_ends_with_the_deadline_of_its_flight() {
         Errand::new(move |flight| {
             let (transform, key) = (transform.clone(), key.clone());
             let job = FakeJob::new(RenderScript::InStages(stages.clone()));
-            async move { transform.render(&key, job, flight.deadline).await }
+            async move { transform.render(&key, &Owner::new("media"), job, flight.deadline).await }
         })
     };
     let patient = Deadline::within(Duration::from_secs(600));

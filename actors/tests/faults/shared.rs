@@ -13,7 +13,7 @@ use mortar_actors::lock::{Errand, LockHandle, LockSettings};
 use mortar_actors::storage::StorageSettings;
 use mortar_actors::store_back::{StoreBackItem, StoreBackSettings};
 use mortar_actors::transform::TransformSettings;
-use mortar_actors::{Deadline, Detail, Key, ObjectKey, ObjectMeta, StoreId, Tree};
+use mortar_actors::{Deadline, Detail, Key, ObjectKey, ObjectMeta, Owner, StoreId, Tree};
 
 use crate::allocations::{Allocated, LARGE};
 
@@ -60,7 +60,7 @@ async fn fault_09_a_result_is_answered_kept_and_stored_as_one_buffer() {
     let (key, made) = (Key::new("a"), Bytes::from(vec![7; LARGE]));
     let before = Allocated::so_far();
     let job = FakeJob::new(RenderScript::Gives(made.clone()));
-    let result = rendition(transform.render(&key, job, deadline).await.unwrap());
+    let result = rendition(transform.render(&key, &Owner::new("media"), job, deadline).await.unwrap());
     let sharing = cache.insert(key.clone(), Arc::clone(&result), HOUR, &Epoch::endless());
     let storing = back.offer(StoreBackItem {
         store: StoreId::new("results"),

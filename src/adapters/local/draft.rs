@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cap_std::fs::{Dir, OpenOptions};
 use mortar_actors::storage::PutCondition;
 use mortar_actors::{EntityTag, Fault, ObjectMeta};
-use xxhash_rust::xxh3::Xxh3;
+use s3s::crypto::{Checksum, Md5};
 
 use super::container::{make_durably, sync};
 use super::key_path::DRAFTS;
@@ -27,7 +27,7 @@ pub(super) struct Draft {
     /// Bytes of content written so far.
     length: u64,
     /// Set when the validator is to be made of the content.
-    hash: Option<Box<Xxh3>>,
+    hash: Option<Md5>,
     published: bool,
 }
 
@@ -64,7 +64,7 @@ impl Draft {
     /// reached the disk.
     pub(super) fn publish(mut self, path: &Path, condition: &PutCondition) -> Result<ObjectMeta, Fault> {
         if let Some(hash) = self.hash.take() {
-            self.meta.etag = Some(content_tag(hash.digest128()));
+            self.meta.etag = Some(content_tag(hash.finalize()));
             self.file.seek(SeekFrom::Start(0)).map_err(faults::writing)?;
             self.write_header()?;
         }
@@ -80,8 +80,8 @@ impl Draft {
     /// Writes the header before the content is known: until its end, a tag of the same length holds the tag's place.
     fn reserve_header(&mut self) -> Result<(), Fault> {
         if self.meta.etag.is_none() {
-            self.meta.etag = Some(content_tag(0));
-            self.hash = Some(Box::new(Xxh3::new()));
+            self.meta.etag = Some(content_tag([0; 16]));
+            self.hash = Some(Md5::new());
         }
         self.write_header()
     }
@@ -142,6 +142,7 @@ impl Drop for Draft {
     }
 }
 
-fn content_tag(hash: u128) -> EntityTag {
-    EntityTag::new(&format!("{hash:032x}"))
+/// MD5, as S3's clients expect it of a validator in this form: some of them compare it with what they sent.
+fn content_tag(hash: [u8; 16]) -> EntityTag {
+    EntityTag::new(&format!("{:032x}", u128::from_be_bytes(hash)))
 }

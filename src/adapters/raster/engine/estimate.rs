@@ -1,6 +1,6 @@
-//! What a job costs in memory at its peak, told from its header.
+//! What a job costs, told from its header: in memory at its peak, and in CPU time.
 //!
-//! The numbers are bytes per pixel of what is held at the same time; they are meant to be a little too high, since they
+//! The numbers of memory are bytes per pixel of what is held at the same time; they are meant to be a little too high, since they
 //! admit work. The encoded source is held by whoever asked and is not counted.
 
 use mortar_actors::transform::Estimate;
@@ -24,7 +24,7 @@ const COEFFICIENTS: u64 = 6;
 pub(super) fn estimate(job: &RenderJob, outline: &Outline, limits: &LimitsConfig) -> Result<Estimate, Fault> {
     let memory_bytes = BASE + decoding(outline) + working(job, outline) + encoding(outline);
     if memory_bytes <= limits.render_memory_bytes {
-        return Ok(Estimate { memory_bytes });
+        return Ok(Estimate { memory_bytes, work: reading(outline) + writing(job, outline) });
     }
     let message = format!(
         "the request needs about {memory_bytes} bytes of memory; at most {} are allowed",
@@ -83,6 +83,27 @@ fn encoding(outline: &Outline) -> u64 {
         Format::Avif => (8 << 20) + pixels * 40,
         Format::Gif => pixels * (8 + frames),
     }
+}
+
+/// The pixels that are read, over all frames.
+fn reading(outline: &Outline) -> u64 {
+    let header = &outline.header;
+    let frames = u64::from(if outline.animated { header.frames } else { 1 });
+    u64::from(header.width) * u64::from(header.height) * frames
+}
+
+/// The work to make and encode the result, in pixels that could be read in that time.
+fn writing(job: &RenderJob, outline: &Outline) -> u64 {
+    const BLURRED: u64 = 8;
+    let frames = u64::from(if outline.animated { outline.header.frames } else { 1 });
+    let encoded = match outline.format {
+        Format::Jpeg => 2,
+        Format::Png | Format::Webp => 15,
+        Format::Gif => 20,
+        Format::Avif => 40,
+    };
+    let blurred = if job.plan.steps.iter().any(|step| step.blur.is_some()) { BLURRED } else { 0 };
+    outline.result().pixels().saturating_mul(frames * (encoded + blurred))
 }
 
 fn bytes_per_pixel(header: &Header) -> u64 {
