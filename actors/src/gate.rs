@@ -163,6 +163,11 @@ impl Gate {
         self.0.free.available_permits() == 0
     }
 
+    /// Refuses whoever comes to a full gate, without letting anybody in.
+    pub(crate) fn has_room(&self) -> Result<(), Fault> {
+        if self.is_full() { Err(self.refuse()) } else { Ok(()) }
+    }
+
     /// The gate's gauges and counters.
     pub fn stats(&self) -> GateStats {
         GateStats {

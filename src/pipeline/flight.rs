@@ -66,6 +66,7 @@ async fn make(wanted: Arc<Wanted>, flight: FlightContext) -> Result<Arc<Served>,
     if let Some(stored) = lookup::stored(pipeline, object, kept, deadline).await? {
         return Ok(stored);
     }
+    pipeline.transform.has_room()?;
     let started = Instant::now();
     let original = original::load(pipeline, &derived.root, deadline).await?;
     let overlays = pipeline.overlays.for_plan(&pipeline.storage, &derived.plan, deadline).await?;

@@ -28,6 +28,15 @@ impl<E: Engine> TransformHandle<E> {
         self.door.ask(&self.floor.renders, job, deadline).await
     }
 
+    /// Refuses now what [`TransformHandle::render`] would refuse, so that nothing is fetched for a render that has no
+    /// place. It takes no place itself.
+    ///
+    /// # Errors
+    /// `Overloaded` when too many renders are queued.
+    pub fn has_room(&self) -> Result<(), Fault> {
+        self.door.has_room(&self.floor.renders)
+    }
+
     /// Tries again what was refused because it panicked, of originals that have been replaced.
     pub fn let_out(&self, originals: &Originals) {
         self.floor.quarantine.let_out(originals);
