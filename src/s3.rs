@@ -1,8 +1,8 @@
 //! Mortar as an S3 server.
 //!
-//! The library `s3s` reads requests of the protocol, verifies signatures and writes answers; a [`guard`] judges what a
-//! signature is good for; [`operations`] carry out what is asked, through the same storage actor as everything else.
-//! Reads of objects, signed or not, are answered by [`Pictures`]: a key can be the result of a transform.
+//! The library `s3s` reads requests of the protocol, verifies signatures and writes answers; a `guard` judges what a
+//! signature is good for; `operations` carry out what is asked, through the same storage actor as everything else.
+//! Reads of objects, signed or not, are answered by `Pictures`: a key can be the result of a transform.
 //!
 //! ```text
 //!  door ── not S3's ──────────────────────────────────────────> Pictures
@@ -90,7 +90,7 @@ impl S3Api {
         Self { service: builder.build(), keyring, pictures, patience: api.upload_idle_timeout }
     }
 
-    /// Answers a request that [speaks S3](is_for_s3).
+    /// Answers a request that speaks S3.
     pub async fn answer(&self, request: &HttpRequest, payload: web::Payload) -> HttpResponse {
         let (sender, pieces) = bridge::pieces();
         let mut answered = pin!(self.ask(request, pieces));

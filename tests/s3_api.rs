@@ -1,5 +1,7 @@
 //! The S3 interface, byte by byte: who may do what, and what becomes of requests that are wrong in every way.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+
 mod harness;
 
 use std::time::Duration;

@@ -1,6 +1,8 @@
 //! Real S3 clients against the real program: each puts, lists, reads, copies and removes in the way it is used to.
 //! `scripts/clients` installs them.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+
 mod harness;
 
 use std::path::{Path, PathBuf};

@@ -3,10 +3,10 @@
 //! It asks a running server for pictures, politely or not, and tells what came of it: throughput and latencies on this
 //! side, memory, tasks, descriptors, permits and flights on the other. See `docs/benchmarks.md`.
 //!
-//! A [`plan::Plan`] says what each numbered request asks for and how its client behaves; a [`pace::Pace`] says when it
-//! is due; a [`run::Run`] carries it out over [`client::Connection`]s and writes into a [`record::Recorder`]; meanwhile a
-//! [`watch::Watch`] looks at the server. The scenarios ([`storm`], [`soak`], [`overload`]) put these together and end in
-//! a [`report::Report`].
+//! A `plan::Plan` says what each numbered request asks for and how its client behaves; a `pace::Pace` says when it
+//! is due; a `run::Run` carries it out over `client::Connection`s and writes into a `record::Recorder`; meanwhile a
+//! `watch::Watch` looks at the server. The scenarios (`storm`, `soak`, `overload`) put these together and end in
+//! a `report::Report`.
 //!
 //! Requests have numbers, and all chance in a request comes from the seed and its number, so that a run can be repeated
 //! whatever order its requests end in.

@@ -5,17 +5,19 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../harness/s3.rs"]
+mod s3;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use harness::redis::{Redis, free_port};
-use harness::s3::{self, S3Server};
 use harness::{Answer, Mortar, PATIENCE, drawn_jpeg, files_below, send, wait_for};
 use rusoto_core::Region;
 use rusoto_core::credential::AwsCredentials;
 use rusoto_core::signature::SignedRequest;
+use s3::S3Server;
 use tempfile::TempDir;
 
 const REDIS_PASSWORD: &str = "redis-password";
