@@ -4,8 +4,10 @@
 
 mod harness;
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use harness::origin::{Origin, Reply};
 use harness::signer::{KEYS, READER, Signer, UNSIGNED, WRITER, send_with_body, sha256};
 use harness::wire::Wire;
 use harness::{Mortar, drawn_jpeg, everything_below, wait_for};
@@ -344,4 +346,42 @@ fn an_upload_that_nobody_completes_is_removed() {
     );
     wait_for("the upload to be removed", || lies(&mortar).is_empty().then_some(()));
     assert_eq!(writer().send(&mortar, "PUT", &part, b"x").s3_code(), "NoSuchUpload");
+}
+
+#[test]
+fn a_write_that_may_have_arrived_ends_what_was_made_before_it() {
+    let (old, new) = (drawn_jpeg(200, 100), drawn_jpeg(100, 200));
+    let written = AtomicBool::new(false);
+    let endpoint = Origin::start(move |asked| match asked.method.as_str() {
+        "PUT" => {
+            written.store(true, Relaxed);
+            Reply::status(500)
+        }
+        _ => Reply::ok(if written.load(Relaxed) { &new } else { &old }),
+    });
+    let bucket = format!(
+        r#"
+[buckets.remote.storages.basic]
+kind = "s3"
+endpoint = "http://{}"
+bucket = "photos"
+access_key = "access"
+secret_access_key = "secret"
+[buckets.remote.storages.transform]
+kind = "local-meta"
+root_path = "{{root}}/results"
+[buckets.remote.transform]
+kind = "query"
+[[buckets.remote.keys]]
+access_key = "writer"
+secret_access_key = "writer's secret"
+"#,
+        endpoint.address
+    );
+    let mortar = Mortar::with("", &format!("[s3]\nattempts = 1\n{bucket}"));
+    let height = || mortar.get("/remote/a.jpg?width=50").header("x-amz-meta-public-height").to_owned();
+    assert_eq!(height(), "25");
+    mortar.wait_until_stored(1);
+    assert!(writer().send(&mortar, "PUT", "/remote/a.jpg", b"any").status >= 500);
+    assert_eq!(height(), "100");
 }

@@ -30,13 +30,36 @@ impl Pipeline {
     /// from the cache that they share, and from the stores of results. A request that comes after it has ended is
     /// answered with the object as it is now; one that came before may get the old picture.
     ///
-    /// To be called after each successful write or removal of an object, by a task that does not end with its client. It
-    /// is finished even if the caller leaves.
+    /// It is finished even if the caller leaves. Writes and removals of objects come here by [`Pipeline::settle`], in a
+    /// task that does not end with its client.
     ///
     /// # Errors
     /// `Panicked` when it did not end in an orderly way. What could not be reached is no fault; it is told.
     pub async fn invalidate(self: &Arc<Self>, bucket: &str, key: &ObjectKey) -> Result<Invalidation, Fault> {
         self.purge(Originals::One(OriginalId::in_bucket(bucket, key))).await
+    }
+
+    /// Passes on what became of a write or removal of an object, once what was derived from it is gone. That is done also
+    /// where a store failed or was too slow: the change may have arrived.
+    ///
+    /// # Errors
+    /// The fault of the change, or as [`Pipeline::invalidate`].
+    pub async fn settle<T>(
+        self: &Arc<Self>,
+        bucket: &str,
+        key: &ObjectKey,
+        outcome: Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let may_have_arrived = outcome.as_ref().err().is_none_or(|fault| {
+            matches!(
+                fault.kind(),
+                FaultKind::TimedOut | FaultKind::Upstream | FaultKind::Panicked | FaultKind::Cancelled
+            )
+        });
+        if may_have_arrived {
+            self.invalidate(bucket, key).await?;
+        }
+        outcome
     }
 
     /// As [`Pipeline::invalidate`], for any number of originals of one bucket, whether they exist or not. Until it has

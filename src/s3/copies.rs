@@ -40,9 +40,7 @@ impl Operations {
             (Arc::clone(&self.pipeline), request.input.bucket, self.in_time_for_a_body());
         let written = to_its_end(async move {
             let stored = pipeline.storage.put(&target.store, &target.key, meta, body, PutCondition::None, deadline);
-            let written = stored.await.map_err(|fault| error_of(&fault))?;
-            pipeline.invalidate(&bucket, &target.key).await.map_err(|fault| error_of(&fault))?;
-            Ok(written)
+            pipeline.settle(&bucket, &target.key, stored.await).await.map_err(|fault| error_of(&fault))
         });
         let written = written.await?;
         let result = CopyObjectResult {

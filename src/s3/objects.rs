@@ -32,9 +32,8 @@ impl Operations {
         let outcome = verdict.clone();
         let written = to_its_end(async move {
             let stored = pipeline.storage.put(&place.store, &place.key, meta, body, condition, deadline).await;
-            let written = stored.map_err(|fault| outcome.error_or(|| error_of(&fault)))?;
-            pipeline.invalidate(&bucket, &place.key).await.map_err(|fault| error_of(&fault))?;
-            Ok(written)
+            let settled = pipeline.settle(&bucket, &place.key, stored).await;
+            settled.map_err(|fault| outcome.error_or(|| error_of(&fault)))
         });
         let written = written.await?;
         let checksum = verdict.checksum();
@@ -88,9 +87,8 @@ impl Operations {
         let Location { store, key } = self.place(&bucket, key)?;
         let (pipeline, deadline) = (Arc::clone(&self.pipeline), self.soon());
         to_its_end(async move {
-            pipeline.storage.delete(&store, &key, deadline).await.map_err(|fault| error_of(&fault))?;
-            pipeline.invalidate(&bucket, &key).await.map_err(|fault| error_of(&fault))?;
-            Ok(())
+            let removed = pipeline.storage.delete(&store, &key, deadline).await;
+            pipeline.settle(&bucket, &key, removed).await.map_err(|fault| error_of(&fault))
         })
         .await
     }

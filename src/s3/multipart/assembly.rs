@@ -44,8 +44,8 @@ impl Operations {
         let (pipeline, bucket, key) = (self.pipeline.clone(), input.bucket, input.key);
         let made = to_its_end(async move {
             let stored = pipeline.storage.put(&place.store, &place.key, meta, body, condition, deadline).await;
-            let stored = stored.map_err(|fault| error_of(&fault))?;
-            pipeline.invalidate(&bucket, &place.key).await.map_err(|fault| error_of(&fault))?;
+            let settled = pipeline.settle(&bucket, &place.key, stored).await;
+            let stored = settled.map_err(|fault| error_of(&fault))?;
             if let Err(error) = ledger.end(&id).await {
                 tracing::warn!(%error, "parts of a completed upload are left to be swept");
             }
