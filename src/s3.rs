@@ -115,6 +115,10 @@ impl S3Api {
         if media_type.to_ascii_lowercase().starts_with(b"multipart/form-data") {
             return Err(s3_error!(NotImplemented, "uploads by HTML forms are not supported"));
         }
+        // It would gather a signed chunk, however large, before it looks at its bound.
+        if !bridge::carries_object(request) && is_in_chunks(request) {
+            return Err(s3_error!(NotImplemented, "only objects can be sent in chunks"));
+        }
         let request = bridge::request(request, pieces, self.patience)?;
         legacy::verify(&self.keyring, request.method(), request.uri(), request.headers()).await?;
         self.service.call(request).await.map_err(|cause| s3_error!(InternalError, "{cause:?}"))
@@ -128,6 +132,12 @@ impl S3Api {
         bridge::mark(request, &mut response);
         response
     }
+}
+
+/// Whether the body comes in signed or measured chunks.
+fn is_in_chunks(request: &HttpRequest) -> bool {
+    let content = request.headers().get("x-amz-content-sha256");
+    content.is_some_and(|content| content.as_bytes().starts_with(b"STREAMING-"))
 }
 
 /// Largest body of a request that is not an object: a list of a thousand keys, or of ten thousand parts.

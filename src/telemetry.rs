@@ -66,8 +66,9 @@ pub fn check_filter(filter: &str) -> Result<(), String> {
 }
 
 fn read_filter(filter: &str) -> Result<EnvFilter, String> {
-    // Lines about threads and sockets say nothing that ours do not; every mistake of an S3 client is an error to s3s.
-    EnvFilter::try_new(format!("actix_server=warn,s3s=off,{filter}"))
+    // Lines about threads and sockets say nothing that ours do not; every mistake of an S3 client is an error to s3s; and
+    // what rusoto signs has session tokens in it.
+    EnvFilter::try_new(format!("actix_server=warn,s3s=off,rusoto_signature=off,{filter}"))
         .map_err(|error| format!("`{filter}` is not a log filter: {error}"))
 }
 

@@ -102,6 +102,17 @@ fn signatures_that_are_wrong_late_or_of_something_else_open_nothing() {
     let mut with_more = put();
     with_more.headers.push(("x-amz-meta-mine".to_owned(), "yes".to_owned()));
     assert_eq!(with_more.send(&mortar, b"x").s3_code(), "AccessDenied");
+    for (as_signed, instead) in [
+        ("AWS4-HMAC-SHA256 ", "FOO "),
+        ("SignedHeaders=", "SignedHeaders=X-Amz-Meta-Mine;"),
+        ("SignedHeaders=", "SignedHeaders=x-amz-meta-mine;"),
+    ] {
+        let mut disguised = with_more.clone();
+        let (_, authorization) = disguised.headers.iter_mut().find(|(name, _)| name == "authorization").unwrap();
+        *authorization = authorization.replace(as_signed, instead);
+        let code = disguised.send(&mortar, b"x").s3_code();
+        assert!(["AccessDenied", "SignatureDoesNotMatch"].contains(&code.as_str()), "{instead}: {code}");
+    }
     for apart in [Duration::from_secs(20 * 60), Duration::from_secs(24 * 3600)] {
         let late = writer().ago(apart).sign(&mortar, "PUT", "/media/a", &[], UNSIGNED);
         let code = late.send(&mortar, b"x").s3_code();
@@ -384,4 +395,35 @@ secret_access_key = "writer's secret"
     mortar.wait_until_stored(1);
     assert!(writer().send(&mortar, "PUT", "/remote/a.jpg", b"any").status >= 500);
     assert_eq!(height(), "100");
+}
+
+#[test]
+fn what_cannot_be_done_under_a_condition_or_to_a_version_is_not_done() {
+    let mortar = start();
+    for key in ["a", "b"] {
+        assert_eq!(writer().send(&mortar, "PUT", &format!("/media/{key}"), key.as_bytes()).status, 200);
+    }
+    assert_eq!(writer().send(&mortar, "DELETE", "/media/a?versionId=1", b"").s3_code(), "NotImplemented");
+    for more in ["<ETag>\"old\"</ETag>", "<VersionId>1</VersionId>"] {
+        let many = format!("<Delete><Object><Key>a</Key>{more}</Object></Delete>");
+        let answer = writer().send(&mortar, "POST", "/media?delete", many.as_bytes()).text();
+        assert!(answer.contains("<Code>NotImplemented</Code>"), "{answer}");
+    }
+    let copy = |condition| {
+        let headers = [("if-none-match", condition), ("x-amz-copy-source", "/media/b")];
+        writer().sign(&mortar, "PUT", "/media/a", &headers, UNSIGNED).send(&mortar, b"").s3_code()
+    };
+    assert_eq!((copy("*"), copy("\"x\"")), ("PreconditionFailed".to_owned(), "NotImplemented".to_owned()));
+    assert_eq!(mortar.get("/media/a").text(), "a");
+}
+
+#[test]
+fn chunks_of_what_is_no_object_are_not_gathered() {
+    let mortar = start();
+    let content = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+    let headers = [("x-amz-decoded-content-length", "9000000"), ("x-amz-trailer", "x-amz-checksum-crc32")];
+    let signed = writer().sign(&mortar, "POST", "/media?delete", &headers, content);
+    let mut body = b"ffffffff\r\n".to_vec();
+    body.resize(9_000_000, b'x');
+    assert_eq!(signed.send(&mortar, &body).s3_code(), "NotImplemented");
 }

@@ -66,13 +66,13 @@ async fn make(wanted: Arc<Wanted>, flight: FlightContext) -> Result<Arc<Served>,
     if let Some(stored) = lookup::stored(pipeline, object, kept, deadline).await? {
         return Ok(stored);
     }
-    pipeline.transform.has_room()?;
+    let owner = Owner::new(Arc::clone(wanted.bucket.name()));
+    pipeline.transform.has_room(&owner)?;
     let started = Instant::now();
     let original = original::load(pipeline, &derived.root, deadline).await?;
     let overlays = pipeline.overlays.for_plan(&pipeline.storage, &derived.plan, deadline).await?;
     let mut stages = vec![Stage::new("original", started.elapsed())];
 
-    let owner = Owner::new(Arc::clone(wanted.bucket.name()));
     let job = RenderJob { source: original, plan: Arc::clone(&derived.plan), overlays };
     let rendered = pipeline.transform.render(&derived.key, &owner, job, deadline).await?;
     stages.extend(rendered.timings.iter().map(|(name, elapsed)| Stage::new(name, *elapsed)));

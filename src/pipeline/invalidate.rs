@@ -12,6 +12,9 @@ use super::{Pipeline, variants};
 /// are old, and remove what they wrote.
 const SETTLING: Duration = Duration::from_secs(10);
 
+/// The pauses before what could not be removed is tried again.
+const REMOVING_AGAIN: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
+
 /// What became of the results of originals that were replaced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Invalidation {
@@ -51,10 +54,8 @@ impl Pipeline {
         outcome: Result<T, Fault>,
     ) -> Result<T, Fault> {
         let may_have_arrived = outcome.as_ref().err().is_none_or(|fault| {
-            matches!(
-                fault.kind(),
-                FaultKind::TimedOut | FaultKind::Upstream | FaultKind::Panicked | FaultKind::Cancelled
-            )
+            use FaultKind::{Cancelled, Panicked, Restarting, TimedOut, Upstream};
+            matches!(fault.kind(), TimedOut | Upstream | Panicked | Cancelled | Restarting)
         });
         if may_have_arrived {
             self.invalidate(bucket, key).await?;
@@ -82,7 +83,17 @@ async fn purge(pipeline: &Pipeline, originals: Originals) -> Invalidation {
     let closed = pipeline.epochs.close(originals.clone(), Deadline::within(SETTLING)).await;
     pipeline.transform.let_out(&originals);
     pipeline.overlays.forget(&originals);
-    let variants::Removal { removed, failed } = variants::remove(pipeline, &originals, closed.token).await;
+    let mut removal = variants::remove(pipeline, &originals, closed.token).await;
+    // What is left behind would be served as if it were new, so a store that stumbles is asked again.
+    for pause in REMOVING_AGAIN {
+        if removal.failed == 0 {
+            break;
+        }
+        tokio::time::sleep(pause).await;
+        let again = variants::remove(pipeline, &originals, closed.token).await;
+        removal = variants::Removal { removed: removal.removed + again.removed, failed: again.failed };
+    }
+    let variants::Removal { removed, failed } = removal;
     let others_told = closed.reopen().await;
     tracing::debug!(?originals, removed, failed, others_told, "results of replaced originals are removed");
     Invalidation { removed, failed, others_told }

@@ -155,8 +155,8 @@ async fn remove_from(
 
 /// Removes a result and then its marker: where the first fails, the marker is still there to find it by.
 async fn remove_one(pipeline: &Pipeline, store: &StoreId, result: ObjectKey, marker: ObjectKey) -> Result<(), Fault> {
-    patiently(|deadline| pipeline.storage.delete(store, &result, deadline)).await?;
-    patiently(|deadline| pipeline.storage.delete(store, &marker, deadline)).await
+    patiently(|deadline| pipeline.storage.delete_back(store, &result, deadline)).await?;
+    patiently(|deadline| pipeline.storage.delete_back(store, &marker, deadline)).await
 }
 
 /// A page of markers; an empty one where there can be none.

@@ -39,7 +39,7 @@ pub(super) fn request(from: &HttpRequest, pieces: Pieces, patience: Duration) ->
             to.headers_mut().append(name, value);
         }
     }
-    if to.method() == hyper::Method::PUT && names_object(from.path()) {
+    if carries_object(from) {
         to.extensions_mut().insert(Upload::new(pieces));
     } else if has_body(from) {
         let pieces = stream::unfold(pieces, move |mut pieces| async move {
@@ -49,6 +49,11 @@ pub(super) fn request(from: &HttpRequest, pieces: Pieces, patience: Duration) ->
         *to.body_mut() = Body::from(StreamingBlob::wrap(pieces));
     }
     Ok(to)
+}
+
+/// Whether the body of a request is an object or a part of one.
+pub(super) fn carries_object(request: &HttpRequest) -> bool {
+    request.method() == actix_web::http::Method::PUT && names_object(request.path())
 }
 
 /// The library wants to know the length of a body, also where there is none.

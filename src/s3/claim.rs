@@ -53,7 +53,8 @@ impl Claim {
             date: date.to_owned(),
             region: region.to_owned(),
             service: service.to_owned(),
-            signed_headers: signed_headers.split(';').map(str::to_ascii_lowercase).collect(),
+            // As they are written: the library finds headers by their names in lower case, and does not sign others.
+            signed_headers: signed_headers.split(';').map(str::to_owned).collect(),
             signature: signature.to_owned(),
         })
     }

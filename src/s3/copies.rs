@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hyper::header::{HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use mortar_actors::storage::PutCondition;
 use mortar_actors::{ByteRange, Fetched, ObjectMeta};
 use s3s::dto::*;
@@ -36,10 +37,11 @@ impl Operations {
         let length = meta.length.or(body.length());
         self.check_length(length)?;
         let meta = ObjectMeta { length, etag: None, last_modified: None, ..described };
+        let condition = condition_of_target(&request.headers)?;
         let (pipeline, bucket, deadline) =
             (Arc::clone(&self.pipeline), request.input.bucket, self.in_time_for_a_body());
         let written = to_its_end(async move {
-            let stored = pipeline.storage.put(&target.store, &target.key, meta, body, PutCondition::None, deadline);
+            let stored = pipeline.storage.put(&target.store, &target.key, meta, body, condition, deadline);
             pipeline.settle(&bucket, &target.key, stored.await).await.map_err(|fault| error_of(&fault))
         });
         let written = written.await?;
@@ -72,12 +74,22 @@ impl Operations {
         if conditions.hold(&fetched.meta) { Ok(fetched) } else { Err(s3_error!(PreconditionFailed)) }
     }
 
-    /// Whether a body may be that long.
+    /// Whether a body may be that long. One whose length nobody knows could go on for ever.
     pub(super) fn check_length(&self, length: Option<u64>) -> S3Result<()> {
         match length {
-            Some(length) if length > self.limits.bytes => Err(s3_error!(EntityTooLarge)),
-            _ => Ok(()),
+            Some(length) if length <= self.limits.bytes => Ok(()),
+            Some(_) => Err(s3_error!(EntityTooLarge)),
+            None => Err(s3_error!(NotImplemented, "the source does not tell its length")),
         }
+    }
+}
+
+/// The condition on what is there already; the library reads only those on the source.
+fn condition_of_target(headers: &HeaderMap) -> S3Result<PutCondition> {
+    match (headers.get(IF_MATCH), headers.get(IF_NONE_MATCH).map(HeaderValue::as_bytes)) {
+        (None, None) => Ok(PutCondition::None),
+        (None, Some(b"*")) => Ok(PutCondition::IfAbsent),
+        _ => Err(s3_error!(NotImplemented, "of a copy's target only If-None-Match: * is supported")),
     }
 }
 

@@ -19,8 +19,9 @@ pub(crate) fn is_for_s3(request: &HttpRequest) -> bool {
 
 fn is_signed(request: &HttpRequest) -> bool {
     let header = request.headers().get(AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(b"AWS"));
-    let query = request.query_string();
-    header || ["X-Amz-Signature", "X-Amz-Credential", "Signature"].iter().any(|name| parameter(query, name).is_some())
+    let has = |name| parameter(request.query_string(), name).is_some();
+    // A `Signature` alone is what content delivery networks add to their links.
+    header || has("X-Amz-Signature") || has("X-Amz-Credential") || (has("Signature") && has("AWSAccessKeyId"))
 }
 
 #[cfg(test)]
@@ -42,6 +43,7 @@ mod tests {
             (Method::GET, "/b/k", "AWS id:signature", true),
             (Method::GET, "/b/k?X-Amz-Signature=s", "", true),
             (Method::GET, "/b/k?AWSAccessKeyId=id&Signature=s", "", true),
+            (Method::GET, "/b/k?Signature=s&Key-Pair-Id=k", "", false),
             (Method::GET, "/b/k", "", false),
             (Method::GET, "/b/k", "Bearer token", false),
             (Method::HEAD, "/b/k?width=5", "", false),

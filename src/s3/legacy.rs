@@ -58,6 +58,12 @@ const SIGNED: [&str; 35] = [
     "website",
 ];
 
+/// Whether a request has a signature of version 2, which [`verify`] judges.
+pub(super) fn is_used(uri: &Uri, headers: &HeaderMap) -> bool {
+    let in_header = headers.get(AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(b"AWS "));
+    in_header || parameter(uri.query().unwrap_or_default(), "Signature").is_some()
+}
+
 /// Verifies the signature of a request, if it has one of version 2.
 ///
 /// # Errors

@@ -53,6 +53,7 @@ impl Operations {
         if input.if_match.is_some() || input.if_match_size.is_some() || input.if_match_last_modified_time.is_some() {
             return Err(s3_error!(NotImplemented, "removals under a condition are not supported"));
         }
+        only_current(input.version_id.as_deref())?;
         self.remove(input.bucket, &input.key).await?;
         Ok(S3Response::new(DeleteObjectOutput::default()))
     }
@@ -64,7 +65,13 @@ impl Operations {
         }
         let keys = stream::iter(delete.objects).map(|object| {
             let bucket = bucket.clone();
-            async move { (self.remove(bucket, &object.key).await, object.key) }
+            async move {
+                let removed = match can_be_removed(&object) {
+                    Ok(()) => self.remove(bucket, &object.key).await,
+                    refused => refused,
+                };
+                (removed, object.key)
+            }
         });
         let removed: Vec<_> = keys.buffered(REMOVALS).collect().await;
         let (mut deleted, mut errors) = (Vec::new(), Vec::new());
@@ -91,5 +98,21 @@ impl Operations {
             pipeline.settle(&bucket, &key, removed).await.map_err(|fault| error_of(&fault))
         })
         .await
+    }
+}
+
+/// Whether one of many can be removed as it is asked for.
+fn can_be_removed(object: &ObjectIdentifier) -> S3Result<()> {
+    if object.e_tag.is_some() || object.size.is_some() || object.last_modified_time.is_some() {
+        return Err(s3_error!(NotImplemented, "removals under a condition are not supported"));
+    }
+    only_current(object.version_id.as_deref())
+}
+
+/// An object has one version, which is called `null`.
+fn only_current(version: Option<&str>) -> S3Result<()> {
+    match version {
+        None | Some("" | "null") => Ok(()),
+        Some(_) => Err(s3_error!(NotImplemented, "there are no versions")),
     }
 }

@@ -434,7 +434,7 @@ pub fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
 /// Every file below a directory, but for those that Mortar keeps for itself in `.mortar`.
 pub fn files_below(directory: &Path) -> Vec<PathBuf> {
     let mut files = everything_below(directory);
-    files.retain(|file| !file.iter().any(|component| component == ".mortar"));
+    files.retain(|file| !file.strip_prefix(directory).unwrap().iter().any(|component| component == ".mortar"));
     files
 }
 

@@ -41,6 +41,7 @@ pub struct Signer {
 }
 
 /// A signed request, not yet sent.
+#[derive(Clone)]
 pub struct Signed {
     pub method: String,
     pub path: String,

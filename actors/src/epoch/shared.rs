@@ -1,5 +1,6 @@
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{EpochSettings, Mark, SharedEpochs, Token};
 use crate::breaker::Breaker;
@@ -7,6 +8,10 @@ use crate::fault::Fault;
 use crate::fence::fenced_async;
 use crate::vocab::{Deadline, OriginalId, Originals};
 use crate::wait::within;
+
+/// How long telling that originals were replaced may take. It is worth more patience than a look-up: whoever is not told
+/// serves the old picture until its time to live has passed.
+const TELLING: Duration = Duration::from_secs(2);
 
 /// The marks that instances share, behind their time-out and breaker. `None` is an answer that did not come.
 pub(super) struct Shared {
@@ -21,16 +26,16 @@ impl Shared {
     }
 
     pub(super) async fn mark(&self, original: &OriginalId) -> Option<Mark> {
-        self.ask(self.port.mark(original)).await
+        self.ask(self.port.mark(original), self.settings.timeout).await
     }
 
     pub(super) async fn end(&self, originals: &Originals) -> Option<Token> {
-        self.ask(self.port.end(originals)).await
+        self.ask(self.port.end(originals), TELLING).await
     }
 
-    async fn ask<T>(&self, question: impl Future<Output = Result<T, Fault>>) -> Option<T> {
+    async fn ask<T>(&self, question: impl Future<Output = Result<T, Fault>>, limit: Duration) -> Option<T> {
         self.breaker.admit().ok()?;
-        let asked = within(Deadline::within(self.settings.timeout), fenced_async(question)).await;
+        let asked = within(Deadline::within(limit), fenced_async(question)).await;
         let answer = asked.and_then(|answer| answer).and_then(|answer| answer);
         self.breaker.learn(&answer);
         answer

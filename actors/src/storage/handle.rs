@@ -160,6 +160,16 @@ impl StorageHandle {
         self.door.ask(&self.gates.reads, link, deadline).await
     }
 
+    /// Removes a finished result, or what belongs to it, by the gate of those: however many clients upload, and however
+    /// slowly, old results go.
+    ///
+    /// # Errors
+    /// As [`Store::delete`](super::Store::delete) and [`Door::ask`].
+    pub async fn delete_back(&self, store: &StoreId, key: &ObjectKey, deadline: Deadline) -> Result<(), Fault> {
+        let delete = Delete { store: store.clone(), key: key.clone() };
+        self.door.ask(&self.gates.write_backs, delete, deadline).await
+    }
+
     /// Which of the stores in use answer, as far as the last calls and health checks tell. Costs no message.
     pub fn reachable(&self) -> Reachability {
         self.roster.reachable()

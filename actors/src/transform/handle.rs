@@ -32,9 +32,10 @@ impl<E: Engine> TransformHandle<E> {
     /// place. It takes no place itself.
     ///
     /// # Errors
-    /// `Overloaded` when too many renders are queued.
-    pub fn has_room(&self) -> Result<(), Fault> {
-        self.door.has_room(&self.floor.renders)
+    /// `Overloaded` when too many renders are queued, or too many of this owner.
+    pub fn has_room(&self, owner: &Owner) -> Result<(), Fault> {
+        self.door.has_room(&self.floor.renders)?;
+        self.floor.shares.has_room(owner)
     }
 
     /// Tries again what was refused because it panicked, of originals that have been replaced.

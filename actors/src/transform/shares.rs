@@ -39,13 +39,27 @@ impl Shares {
     /// `Overloaded` when there is none for it.
     pub(super) fn enter(self: &Arc<Self>, owner: &Owner) -> Result<Share, Fault> {
         let mut held = self.held();
+        let own = self.has_room_in(&held, owner)?;
+        held.all += 1;
+        held.by_owner.insert(owner.clone(), own + 1);
+        Ok(Share { owner: owner.clone(), shares: Arc::clone(self) })
+    }
+
+    /// Refuses now what [`Shares::enter`] would refuse, and takes nothing.
+    ///
+    /// # Errors
+    /// `Overloaded` when there is no place for that owner.
+    pub(super) fn has_room(&self, owner: &Owner) -> Result<(), Fault> {
+        self.has_room_in(&self.held(), owner).map(drop)
+    }
+
+    /// The places that the owner has, if it may have one more.
+    fn has_room_in(&self, held: &Held, owner: &Owner) -> Result<usize, Fault> {
         let own = held.by_owner.get(owner).copied().unwrap_or(0);
         if held.all >= self.places && own >= self.reserved {
             return Err(Fault::new(FaultKind::Overloaded, "too many renders at once").retry_after(RETRY_AFTER));
         }
-        held.all += 1;
-        held.by_owner.insert(owner.clone(), own + 1);
-        Ok(Share { owner: owner.clone(), shares: Arc::clone(self) })
+        Ok(own)
     }
 
     /// Whether only the reserve is left.
@@ -80,6 +94,7 @@ mod tests {
         let (greedy, modest) = (Owner::new("greedy"), Owner::new("modest"));
         let all: Vec<_> = (0..4).map(|_| shares.enter(&greedy).unwrap()).collect();
         assert!(shares.are_taken());
+        assert!(shares.has_room(&greedy).is_err() && shares.has_room(&modest).is_ok());
         let refused = shares.enter(&greedy).map(drop).unwrap_err();
         assert_eq!((refused.kind(), refused.wait_before_retry().is_some()), (FaultKind::Overloaded, true));
         let few = [shares.enter(&modest).unwrap(), shares.enter(&modest).unwrap()];

@@ -61,7 +61,7 @@ impl Turnstile {
         // Whoever decides how many instances there are goes by this time.
         let _waiting = self.places.waits_outside();
         let turn = self.stand_in_line(owner, large);
-        self.let_in();
+        self.call_next(&mut self.lines());
         let turn = within(deadline, turn).await?;
         turn.map_err(|_| Fault::new(FaultKind::Restarting, "the render was cut off"))
     }
@@ -90,19 +90,28 @@ impl Turnstile {
         turn
     }
 
-    /// Lets in as many as there are places for.
-    fn let_in(self: &Arc<Self>) {
+    /// Gives a place back and calls the next one, in one step: the gates change under the lock only, so that what
+    /// [`Turnstile::next_line`] reads of them is true until a place is taken.
+    fn leave(self: &Arc<Self>, place: Place) {
         let mut lines = self.lines();
-        while let Some(next) = self.next_line(&lines) {
+        drop(place);
+        self.call_next(&mut lines);
+    }
+
+    /// Lets in as many as there are places for.
+    fn call_next(self: &Arc<Self>, lines: &mut VecDeque<Line>) {
+        while let Some(next) = self.next_line(lines) {
             let Some(mut line) = lines.remove(next) else { return };
-            let place = line.waiting.pop_front().and_then(|called| Some((called, self.take_place(line.large)?)));
+            // Whoever has left does not use up the turn of its line.
+            line.waiting.retain(|waiting| !waiting.is_closed());
+            let Some(called) = line.waiting.pop_front() else { continue };
+            let place = self.take_place(line.large);
             // The line goes to the end: the others have their turn first.
             if !line.waiting.is_empty() {
                 lines.push_back(line);
             }
-            let Some((called, place)) = place else { continue };
             if let Err(mut unwanted) = called.send(Turn { place: Some(place), turnstile: Arc::clone(self) }) {
-                // Whoever it was for has left; it is given back here, under the lock, without calling the next one.
+                // Whoever it was for has just left; it is given back here, under the lock, without calling the next one.
                 unwanted.place = None;
             }
         }
@@ -118,11 +127,11 @@ impl Turnstile {
         lines.iter().position(|line| only_large && !line.large)
     }
 
-    /// Only called where there is room.
-    fn take_place(&self, large: bool) -> Option<Place> {
-        let any = self.places.try_enter(1).ok()?;
-        let large = if large { Some(self.large.try_enter(1).ok()?) } else { None };
-        Some(Place { _any: any, _large: large })
+    fn take_place(&self, large: bool) -> Place {
+        const ROOM: &str = "a line is called only where there is room, and the gates change under the lock only";
+        let any = self.places.try_enter(1).expect(ROOM);
+        let large = large.then(|| self.large.try_enter(1).expect(ROOM));
+        Place { _any: any, _large: large }
     }
 
     fn lines(&self) -> MutexGuard<'_, VecDeque<Line>> {
@@ -132,8 +141,8 @@ impl Turnstile {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if self.place.take().is_some() {
-            self.turnstile.let_in();
+        if let Some(place) = self.place.take() {
+            self.turnstile.leave(place);
         }
     }
 }

@@ -52,12 +52,17 @@ impl S3Store {
             return Fault::new(FaultKind::Archived, "the object lies in an archive, and must be restored to be read");
         }
         if self.archive.take_turn(key) {
-            let asked = tokio::time::timeout(ASKING, self.ask_for_restoration(key)).await;
-            let asked = asked.unwrap_or_else(|_| Err(Fault::new(FaultKind::TimedOut, "the store did not answer")));
-            if let Err(fault) = asked {
-                self.archive.give_turn_back(key);
-                tracing::warn!(%key, %fault, "the restoration of an archived object could not be asked for");
-            }
+            let (store, key) = (self.clone(), key.clone());
+            // It does not end with its client: the turn is taken, and nobody else would ask.
+            let asking = tokio::spawn(async move {
+                let asked = tokio::time::timeout(ASKING, store.ask_for_restoration(&key)).await;
+                let asked = asked.unwrap_or_else(|_| Err(Fault::new(FaultKind::TimedOut, "the store did not answer")));
+                if let Err(fault) = asked {
+                    store.archive.give_turn_back(&key);
+                    tracing::warn!(%key, %fault, "the restoration of an archived object could not be asked for");
+                }
+            });
+            let _ = asking.await;
         }
         Fault::new(FaultKind::Archived, "the object lies in an archive and is being restored")
             .retry_after(config.retry_after)

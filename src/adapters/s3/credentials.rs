@@ -20,6 +20,9 @@ use crate::config::{AwsEnvironment, CredentialSource};
 /// Credentials are renewed this long before they expire; those that still hold serve meanwhile.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
 
+/// How long it is taken for granted that the machine has none.
+const NONE_HOLDS: Duration = Duration::from_secs(600);
+
 /// After a failure, those who waited for the same credentials hear of it instead of trying one after the other.
 const FAILURE_HOLDS: Duration = Duration::from_secs(1);
 
@@ -30,10 +33,10 @@ pub(super) struct Credentials {
     turn: tokio::sync::Mutex<Option<(Instant, Fault)>>,
 }
 
-/// Credentials and the moment from which on they are refused.
+/// Credentials, or that there are none, and the moment from which on that no longer holds.
 #[derive(Clone)]
 pub(super) struct Held {
-    pub(super) keys: AwsCredentials,
+    pub(super) keys: Option<AwsCredentials>,
     pub(super) expires: Option<SystemTime>,
 }
 
@@ -65,28 +68,28 @@ impl Credentials {
     /// `Upstream` or `TimedOut` when they cannot be fetched and none are left.
     pub(super) async fn current(&self) -> Result<Option<AwsCredentials>, Fault> {
         match self.held() {
-            (Some(held), Freshness::Fresh) => return Ok(Some(held.keys)),
+            (Some(held), Freshness::Fresh) => return Ok(held.keys),
             (Some(held), Freshness::Expiring) => {
-                let Ok(mut turn) = self.turn.try_lock() else { return Ok(Some(held.keys)) };
-                let renewed = self.renew(&mut turn).await;
-                return Ok(Some(renewed.ok().flatten().unwrap_or(held).keys));
+                let Ok(mut turn) = self.turn.try_lock() else { return Ok(held.keys) };
+                let renewed = self.renew(&mut turn).await.ok().filter(|renewed| renewed.keys.is_some());
+                return Ok(renewed.unwrap_or(held).keys);
             }
             _ => {}
         }
         let mut turn = self.turn.lock().await;
         match self.held() {
-            (Some(held), Freshness::Fresh | Freshness::Expiring) => Ok(Some(held.keys)),
-            _ => Ok(self.renew(&mut turn).await?.map(|held| held.keys)),
+            (Some(held), Freshness::Fresh | Freshness::Expiring) => Ok(held.keys),
+            _ => Ok(self.renew(&mut turn).await?.keys),
         }
     }
 
     /// Lets go of credentials that the endpoint no longer takes, unless newer ones are held by now.
     pub(super) fn forget(&self, refused: &AwsCredentials) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_same = |held: &Held| {
-            held.keys.aws_access_key_id() == refused.aws_access_key_id() && held.keys.token() == refused.token()
+        let is_same = |keys: &AwsCredentials| {
+            keys.aws_access_key_id() == refused.aws_access_key_id() && keys.token() == refused.token()
         };
-        if held.as_ref().is_some_and(is_same) {
+        if held.as_ref().and_then(|held| held.keys.as_ref()).is_some_and(is_same) {
             *held = None;
         }
     }
@@ -97,7 +100,7 @@ impl Credentials {
         (held, freshness)
     }
 
-    async fn renew(&self, turn: &mut Option<(Instant, Fault)>) -> Result<Option<Held>, Fault> {
+    async fn renew(&self, turn: &mut Option<(Instant, Fault)>) -> Result<Held, Fault> {
         if let Some((since, fault)) = turn.as_ref()
             && since.elapsed() < FAILURE_HOLDS
         {
@@ -106,8 +109,9 @@ impl Credentials {
         let found = self.sources.find().await;
         *turn = None;
         match found {
-            Ok(held) => {
-                self.held.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&held);
+            Ok(found) => {
+                let held = found.unwrap_or_else(Held::nothing);
+                *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held.clone());
                 Ok(held)
             }
             Err(fault) => {
@@ -126,7 +130,12 @@ impl Credentials {
 impl Held {
     pub(super) fn lasting(access_key: &str, secret: &str, token: Option<&str>) -> Self {
         let keys = AwsCredentials::new(access_key, secret, token.map(str::to_owned), None);
-        Self { keys, expires: None }
+        Self { keys: Some(keys), expires: None }
+    }
+
+    /// That there are none; looking for them asks the network, so it is not done for each request.
+    fn nothing() -> Self {
+        Self { keys: None, expires: Some(SystemTime::now() + NONE_HOLDS) }
     }
 
     /// The same, to be looked up again at that moment.

@@ -30,9 +30,8 @@ mod tests {
         [half]\naws_access_key_id=HALF\n";
 
     fn read(profile: &str) -> Option<(String, String, Option<String>)> {
-        let held = keys(FILE, profile)?;
+        let keys = keys(FILE, profile)?.keys?;
         let owned = |text: &str| text.to_owned();
-        let keys = &held.keys;
         Some((owned(keys.aws_access_key_id()), owned(keys.aws_secret_access_key()), keys.token().clone()))
     }
 
