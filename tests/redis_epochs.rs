@@ -4,13 +4,11 @@
 
 mod harness;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use harness::redis::{Redis, RedisCluster};
+use harness::redis::{Redis, RedisCluster, config};
 use mortar::adapters::{Announcements, RedisCache, RedisCacheSettings, RedisEpochs, RedisServer};
-use mortar::config::{LockKind, RedisConfig, parse};
 use mortar_actors::cache::SharedCache;
 use mortar_actors::epoch::{EpochSettings, Epochs, Mark, SharedEpochs};
 use mortar_actors::{Deadline, EntityTag, Key, OriginalId, Originals, Rendition};
@@ -76,14 +74,6 @@ impl Instance {
 impl Drop for Hearing {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-fn config(keys: &str) -> RedisConfig {
-    let text = format!("[server.lock]\nwait_timeout = \"5s\"\nconnect_timeout = \"5s\"\n{keys}");
-    match parse(&text, &HashMap::new()).unwrap().server.lock {
-        LockKind::Redis(redis) => redis,
-        LockKind::Memory => panic!("the section asks for Redis"),
     }
 }
 

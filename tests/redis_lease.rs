@@ -4,14 +4,12 @@
 
 mod harness;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use harness::redis::{Redis, RedisCluster};
+use harness::redis::{Redis, RedisCluster, config};
 use harness::{PATIENCE, wait_for};
 use mortar::adapters::{Announcements, RedisLease, RedisServer};
-use mortar::config::{LockKind, RedisConfig, parse};
 use mortar_actors::Key;
 use mortar_actors::lock::{Claim, Lease, LeaseToken};
 use tokio::task::JoinHandle;
@@ -63,14 +61,6 @@ impl Instance {
 impl Drop for Instance {
     fn drop(&mut self) {
         self.listening.abort();
-    }
-}
-
-fn config(keys: &str) -> RedisConfig {
-    let text = format!("[server.lock]\nwait_timeout = \"5s\"\nconnect_timeout = \"5s\"\n{keys}");
-    match parse(&text, &HashMap::new()).unwrap().server.lock {
-        LockKind::Redis(redis) => redis,
-        LockKind::Memory => panic!("the section asks for Redis"),
     }
 }
 

@@ -92,3 +92,4 @@ pub use vocab::{
     Body, ByteRange, ByteStream, ContentRange, Deadline, EntityTag, Fetched, Key, ObjectKey, ObjectMeta, OriginalId,
     Originals, Owner, Rendition, StopFlag, StoreId,
 };
+pub use wait::patiently;

@@ -27,3 +27,24 @@ pub(crate) async fn until(condition: impl Fn() -> bool, period: Duration) {
         pause(period).await;
     }
 }
+
+/// The pause before what found no room is asked again.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Asks again as long as there is no room, up to the deadline: for work that nobody waits for and that has to be done.
+///
+/// # Errors
+/// What the last ask ended with.
+pub async fn patiently<T, F>(deadline: Deadline, ask: impl Fn(Deadline) -> F) -> Result<T, Fault>
+where
+    F: Future<Output = Result<T, Fault>>,
+{
+    loop {
+        match ask(deadline).await {
+            Err(fault) if fault.kind() == FaultKind::Overloaded && !deadline.has_passed() => {
+                pause(PAUSE).await;
+            }
+            answer => return answer,
+        }
+    }
+}

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use futures::{StreamExt, stream};
 use mortar_actors::epoch::Token;
 use mortar_actors::storage::{ListPage, ListRequest};
-use mortar_actors::{Deadline, Fault, FaultKind, ObjectKey, OriginalId, Originals, StoreId};
+use mortar_actors::{Deadline, Fault, FaultKind, ObjectKey, OriginalId, Originals, StoreId, patiently};
 use serde::Serialize;
 
 use super::Pipeline;
@@ -19,8 +19,6 @@ const PAGE: usize = 500;
 const AT_ONCE: usize = 8;
 /// How long one operation may take, the wait for a store that is busy included.
 const OPERATION: Duration = Duration::from_secs(30);
-/// How long a busy store is left alone.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// A stored result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -89,7 +87,7 @@ impl Pipeline {
 
     /// A result as it is stored; `None` when only its marker is left.
     async fn variant(&self, bucket: &str, store: &StoreId, key: ObjectKey) -> Result<Option<Variant>, Fault> {
-        let meta = match patiently(|deadline| self.storage.stat(store, &key, deadline)).await {
+        let meta = match patiently(soon(), |deadline| self.storage.stat(store, &key, deadline)).await {
             Ok(meta) => meta,
             Err(fault) if fault.is_not_found() => return Ok(None),
             Err(fault) => return Err(fault),
@@ -155,30 +153,19 @@ async fn remove_from(
 
 /// Removes a result and then its marker: where the first fails, the marker is still there to find it by.
 async fn remove_one(pipeline: &Pipeline, store: &StoreId, result: ObjectKey, marker: ObjectKey) -> Result<(), Fault> {
-    patiently(|deadline| pipeline.storage.delete_back(store, &result, deadline)).await?;
-    patiently(|deadline| pipeline.storage.delete_back(store, &marker, deadline)).await
+    patiently(soon(), |deadline| pipeline.storage.delete_back(store, &result, deadline)).await?;
+    patiently(soon(), |deadline| pipeline.storage.delete_back(store, &marker, deadline)).await
+}
+
+/// The limit of an operation that begins now.
+fn soon() -> Deadline {
+    Deadline::within(OPERATION)
 }
 
 /// A page of markers; an empty one where there can be none.
 async fn list(pipeline: &Pipeline, store: &StoreId, request: ListRequest) -> Result<ListPage, Fault> {
-    match patiently(|deadline| pipeline.storage.list(store, request.clone(), deadline)).await {
+    match patiently(soon(), |deadline| pipeline.storage.list(store, request.clone(), deadline)).await {
         Err(fault) if fault.is_not_found() || fault.kind() == FaultKind::Unsupported => Ok(ListPage::default()),
         listed => listed,
-    }
-}
-
-/// Asks again as long as the storage actor is busy with what users want.
-async fn patiently<T, F>(ask: impl Fn(Deadline) -> F) -> Result<T, Fault>
-where
-    F: Future<Output = Result<T, Fault>>,
-{
-    let deadline = Deadline::within(OPERATION);
-    loop {
-        match ask(deadline).await {
-            Err(fault) if fault.kind() == FaultKind::Overloaded && !deadline.has_passed() => {
-                tokio::time::sleep(PAUSE).await;
-            }
-            answer => return answer,
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! Real `redis-server` processes on free ports, and a proxy in front of them that misbehaves when told to.
 
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -9,9 +10,19 @@ use std::thread;
 use std::time::Duration;
 
 use deadpool_redis::redis;
+use mortar::config::{LockKind, RedisConfig, parse};
 use tempfile::TempDir;
 
 use super::{PATIENCE, wait_for};
+
+/// A Redis as a section with these keys names it, with patience for a busy machine.
+pub fn config(keys: &str) -> RedisConfig {
+    let text = format!("[server.lock]\nwait_timeout = \"5s\"\nconnect_timeout = \"5s\"\n{keys}");
+    match parse(&text, &HashMap::new()).unwrap().server.lock {
+        LockKind::Redis(redis) => redis,
+        LockKind::Memory => panic!("the section asks for Redis"),
+    }
+}
 
 /// A running `redis-server`, killed when dropped.
 pub struct Redis {

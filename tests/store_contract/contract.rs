@@ -42,6 +42,20 @@ pub(crate) fn stuck(whole: &Bytes) -> Body {
     Body::Stream(ByteStream::new(None, chunks))
 }
 
+/// Everything that holds for a store which is read and written.
+pub(crate) async fn is_kept(store: &dyn Store) {
+    round_trips(store).await;
+    stat_tells_what_fetch_does(store).await;
+    absence(store).await;
+    overwriting_is_atomic(store).await;
+    conditions_hold(store).await;
+    put(store, "ranges/small", content(10)).await.unwrap();
+    ranges(store, "ranges/small", &content(10)).await;
+    put(store, "ranges/large", content(700_000)).await.unwrap();
+    ranges(store, "ranges/large", &content(700_000)).await;
+    store.check().await.unwrap();
+}
+
 pub(crate) async fn put(store: &dyn Store, key: &str, body: impl Into<Body>) -> Result<ObjectMeta, FaultKind> {
     put_with(store, key, ObjectMeta::default(), body).await
 }

@@ -1,6 +1,5 @@
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -8,12 +7,10 @@ use futures::stream::FuturesUnordered;
 
 use super::queue::{Ending, Outcome, Queue};
 use super::{StoreBackItem, StoreBackSettings};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
 use crate::storage::StorageHandle;
 use crate::vocab::{Deadline, ObjectMeta};
-
-/// The pause before a removal that found no room is tried again.
-const PAUSE: Duration = Duration::from_millis(50);
+use crate::wait::patiently;
 
 /// Writes what comes into the queue, several at once, for ever.
 pub(super) async fn write_all(queue: Arc<Queue>, storage: StorageHandle, settings: StoreBackSettings) {
@@ -54,15 +51,8 @@ async fn write_marked(item: &StoreBackItem, storage: &StorageHandle, deadline: D
 
 /// Removes a result that turned out to be old. Its marker stays: by now it may be that of a newer one.
 async fn remove(item: &StoreBackItem, storage: &StorageHandle, deadline: Deadline) {
-    let removed = loop {
-        match storage.delete_back(&item.store, &item.key, deadline).await {
-            Err(fault) if fault.kind() == FaultKind::Overloaded && !deadline.has_passed() => {
-                tokio::time::sleep(PAUSE).await;
-            }
-            removed => break removed,
-        }
-    };
-    if let Err(fault) = removed {
+    let removed = patiently(deadline, |deadline| storage.delete_back(&item.store, &item.key, deadline));
+    if let Err(fault) = removed.await {
         tracing::warn!(error = &fault as &dyn Error, "a result of a replaced original could not be removed");
     }
 }
