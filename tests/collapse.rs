@@ -64,6 +64,7 @@ fn when_all_leave_the_flight_ends_and_nothing_is_rendered() {
     let (origin, mortar) = start("");
     let crowd: Vec<_> = (0..10).map(|_| Wire::asking(&mortar, PATH)).collect();
     wait_for_waiters(&mortar, 10);
+    origin.wait_for_requests(1);
     drop(crowd);
     // The origin still holds its answer back: the flight ends because nobody waits, not because it has finished.
     wait_for("the flight to end", || (mortar.detail("lock")["live"] == 0).then_some(()));
