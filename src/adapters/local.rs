@@ -19,8 +19,8 @@ use futures::stream::BoxStream;
 use mortar_actors::storage::{ListPage, ListRequest, PutCondition, Store};
 use mortar_actors::{Body, ByteRange, Fault, FaultKind, Fetched, ObjectKey, ObjectMeta};
 
-use self::blocking::blocking;
-use self::container::Container;
+use self::blocking::{Caller, blocking};
+use self::container::{Container, remove_emptied};
 use self::draft::Draft;
 use self::key_path::key_path;
 use self::object::Object;
@@ -46,8 +46,14 @@ pub enum Layout {
 /// relative path of non-empty components; one that no file can have (`..`, `a//b`, a trailing slash, over-long names)
 /// is not found when read and invalid when written.
 ///
-/// Writes appear whole, by rename, after they have reached the disk. No file or directory stays open between calls;
-/// every call works in at most one thread of the blocking pool at a time, so whoever bounds the calls bounds those.
+/// Directories are made for the objects in them and removed with the last one.
+///
+/// Writes appear whole, by rename, after they have reached the disk. A write or removal whose caller leaves, as after a
+/// time-out, changes nothing any more, unless its last step had begun: that is a system call, which may still succeed
+/// after the caller was told otherwise. So whoever got no answer has to reckon with both.
+///
+/// No file or directory stays open between calls; every call works in at most one thread of the blocking pool at a time,
+/// so whoever bounds the calls bounds those.
 #[derive(Clone, Debug)]
 pub struct LocalStore {
     container: Container,
@@ -100,19 +106,24 @@ impl Store for LocalStore {
             }
             draft = blocking(move || draft.append(&batch)).await?;
         }
-        let condition = condition.clone();
-        blocking(move || draft.publish(&path, &condition)).await
+        let (caller, condition) = (Caller::default(), condition.clone());
+        let awaited = caller.awaited();
+        blocking(move || draft.publish(&path, &condition, &awaited)).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), Fault> {
         let Some(path) = key_path(key) else {
             return Ok(());
         };
-        let container = self.container.clone();
+        let (caller, container) = (Caller::default(), self.container.clone());
+        let awaited = caller.awaited();
         let removed = blocking(move || {
             let directory = container.existing()?;
             let _turn = changing(&directory)?;
-            directory.remove_file(&path).map_err(faults::reading)
+            awaited.still()?;
+            let removed = directory.remove_file(&path).map_err(faults::reading);
+            remove_emptied(&directory, &path);
+            removed
         })
         .await;
         match removed {
