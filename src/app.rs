@@ -290,5 +290,5 @@ fn stores(config: &Config) -> Stores {
         .flat_map(|(bucket, of)| of.storages.iter().map(move |(name, storage)| ((bucket, name), storage)))
         .map(|((bucket, name), storage)| ((bucket.clone(), name.clone()), storage.clone()))
         .collect();
-    Stores::new(storages, config.origins.clone(), config.s3.clone())
+    Stores::new(storages, config.origins.clone(), config.s3.clone(), config.actors.storage.file_operations)
 }
