@@ -105,7 +105,10 @@ impl App {
         let runtimes = Runtimes::default();
         runtimes.enrol_current();
         let enrolled = runtimes.clone();
-        arbiter.spawn_fn(move || enrolled.enrol_current());
+        arbiter.spawn_fn(move || {
+            enrolled.enrol_current();
+            process::answer_promptly();
+        });
 
         let tree = Tree::builder(arbiter.handle()).supervision(settings::supervision(config));
         let mut tree = tree.epochs(instances.epochs().clone());
