@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
 
 use super::{Mortar, PATIENCE};
 
@@ -31,6 +32,18 @@ impl Wire {
     /// Sends bytes that are no text.
     pub fn send_bytes(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).unwrap();
+    }
+
+    /// Sends these bytes again and again, with a pause after each time, until the other side answers. Reads its answer to
+    /// the end, as text.
+    pub fn drip(mut self, bytes: &[u8], pause: Duration) -> String {
+        let end = Instant::now() + PATIENCE;
+        self.0.set_read_timeout(Some(pause)).unwrap();
+        while self.0.write_all(bytes).is_ok() && self.0.peek(&mut [0]).is_err() {
+            assert!(Instant::now() < end, "it may drip for ever");
+        }
+        self.0.set_read_timeout(Some(PATIENCE)).unwrap();
+        String::from_utf8(self.rest()).unwrap()
     }
 
     /// Says that nothing more will be sent, as a client does that leaves by FIN.
