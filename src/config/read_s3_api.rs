@@ -20,6 +20,11 @@ pub(super) fn s3_api(mut section: Section<'_>) -> S3ApiConfig {
         upload_min_rate: section.size("upload_min_rate", 4 * KIB, 0..=MIB),
         multipart_uploads: section.count("multipart_uploads", 1000, 1..=100_000),
         multipart_time_to_live: section.duration("multipart_time_to_live", 7 * DAY, seconds(1)..=365 * DAY),
+        multipart_completed_time_to_live: section.duration(
+            "multipart_completed_time_to_live",
+            HOUR,
+            seconds(1)..=7 * DAY,
+        ),
     };
     section.finish();
     api

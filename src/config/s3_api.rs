@@ -22,4 +22,6 @@ pub struct S3ApiConfig {
     pub multipart_uploads: usize,
     /// A multipart upload that is not completed within this time is removed.
     pub multipart_time_to_live: Duration,
+    /// A multipart upload that was completed is remembered at least this long, to answer the same request again.
+    pub multipart_completed_time_to_live: Duration,
 }
