@@ -1,6 +1,6 @@
 //! Requests byte by byte, for what a well-behaved client would not send, and for clients that leave.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ impl Wire {
     pub fn to(mortar: &Mortar) -> Self {
         let stream = TcpStream::connect(mortar.address.strip_prefix("http://").unwrap()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Self(stream)
     }
 
@@ -32,6 +33,13 @@ impl Wire {
     /// Sends bytes that are no text.
     pub fn send_bytes(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).unwrap();
+    }
+
+    /// Sends bytes for as long as the other side takes them.
+    pub fn offer(&mut self, bytes: &[u8]) {
+        if let Err(error) = self.0.write_all(bytes) {
+            assert_ne!(error.kind(), ErrorKind::WouldBlock, "nobody takes them, and nobody says so");
+        }
     }
 
     /// Sends these bytes again and again, with a pause after each time, until the other side answers. Reads its answer to
