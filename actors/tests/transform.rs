@@ -86,7 +86,7 @@ async fn what_neither_runs_nor_queues_is_refused_at_once_and_makes_the_tree_not_
         assert_eq!((stats.running, stats.queued), (1, 2));
         assert_eq!(scene.tree.readiness().reasons, ["transform is saturated"]);
         assert_eq!(
-            scene.transform.has_room(&Owner::new("one")).unwrap_err().kind(),
+            scene.transform.announce(&Owner::new("one")).map(drop).unwrap_err().kind(),
             FaultKind::Overloaded,
             "before anything is fetched"
         );

@@ -21,6 +21,8 @@ pub(super) struct Floor {
     /// Whose turn it is to run. Whoever waits here or for memory is bounded by `renders`.
     pub(super) turnstile: Arc<Turnstile>,
     pub(super) memory: Gate,
+    /// Those who look at a header, which takes a thread but hardly any time.
+    pub(super) estimates: Gate,
     pub(super) quarantine: Quarantine,
     stuck: AtomicUsize,
 }
@@ -37,6 +39,7 @@ impl Floor {
             large: Gate::counting("large renders", (places / 2).max(1)),
             turnstile: Arc::new(Turnstile::new(settings.running)),
             memory: Gate::bytes("bytes of pictures", settings.memory_bytes),
+            estimates: Gate::counting("estimates", settings.running.saturating_mul(2)),
             quarantine: Quarantine::new(settings.quarantine, settings.quarantine_keys),
             stuck: AtomicUsize::new(0),
             settings,

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::actor::{Job, Transform};
 use super::floor::Floor;
+use super::shares::Announced;
 use super::{Engine, TransformSettings};
 use crate::fault::Fault;
 use crate::handle::Door;
@@ -28,14 +29,14 @@ impl<E: Engine> TransformHandle<E> {
         self.door.ask(&self.floor.renders, job, deadline).await
     }
 
-    /// Refuses now what [`TransformHandle::render`] would refuse, so that nothing is fetched for a render that has no
-    /// place. It takes no place itself.
+    /// Announces a render of `owner`, for as long as its original is being fetched: what would be refused then is refused
+    /// now, before anything is fetched for it. It takes no place itself.
     ///
     /// # Errors
-    /// `Overloaded` when too many renders are queued, or too many of this owner.
-    pub fn has_room(&self, owner: &Owner) -> Result<(), Fault> {
+    /// `Overloaded` when too many renders are queued or will be, or too many of this owner.
+    pub fn announce(&self, owner: &Owner) -> Result<Announced, Fault> {
         self.door.has_room(&self.floor.renders)?;
-        self.floor.shares.has_room(owner)
+        self.floor.shares.announce(owner)
     }
 
     /// Tries again what was refused because it panicked, of originals that have been replaced.
@@ -60,7 +61,7 @@ impl TreeBuilder {
         let floor = Arc::new(Floor::new(settings));
         let (renders, large, memory) = (floor.renders.clone(), floor.large.clone(), floor.memory.clone());
         let (running, large_running) = (floor.turnstile.places().clone(), floor.turnstile.large().clone());
-        let gates = vec![renders, large, running, large_running, memory];
+        let gates = vec![renders, large, floor.estimates.clone(), running, large_running, memory];
         let kept = Arc::clone(&floor);
         let observed = Arc::clone(&floor);
         let door = self
