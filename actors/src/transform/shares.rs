@@ -5,11 +5,12 @@ use crate::fault::{Fault, FaultKind};
 use crate::gate::RETRY_AFTER;
 use crate::vocab::Owner;
 
-/// How the places among running and queued renders are shared out.
+/// How places among running and queued renders are shared out.
 ///
 /// Anybody may take any place while there is one. Once all are taken, some more are reserved for owners that hold fewer
 /// than those: whoever fills the queue is refused, and the others are not.
 pub(super) struct Shares {
+    of: &'static str,
     places: usize,
     reserved: usize,
     held: Mutex<Held>,
@@ -28,9 +29,9 @@ pub(super) struct Share {
 }
 
 impl Shares {
-    /// So many places for all, and so many more in reserve.
-    pub(super) fn new(places: usize, reserved: usize) -> Self {
-        Self { places, reserved, held: Mutex::default() }
+    /// So many places for all, and so many more in reserve, of what `of` says.
+    pub(super) fn new(of: &'static str, places: usize, reserved: usize) -> Self {
+        Self { of, places, reserved, held: Mutex::default() }
     }
 
     /// Takes a place for an owner.
@@ -56,8 +57,10 @@ impl Shares {
     /// The places that the owner has, if it may have one more.
     fn has_room_in(&self, held: &Held, owner: &Owner) -> Result<usize, Fault> {
         let own = held.by_owner.get(owner).copied().unwrap_or(0);
-        if held.all >= self.places && own >= self.reserved {
-            return Err(Fault::new(FaultKind::Overloaded, "too many renders at once").retry_after(RETRY_AFTER));
+        let is_reserve_empty = held.all >= self.places.saturating_add(self.reserved);
+        if held.all >= self.places && (own >= self.reserved || is_reserve_empty) {
+            let message = format!("too many {} at once", self.of);
+            return Err(Fault::new(FaultKind::Overloaded, message).retry_after(RETRY_AFTER));
         }
         Ok(own)
     }
@@ -90,7 +93,7 @@ mod tests {
 
     #[test]
     fn one_owner_may_have_all_places_and_leaves_the_reserve_to_others() {
-        let shares = Arc::new(Shares::new(4, 2));
+        let shares = Arc::new(Shares::new("renders", 4, 2));
         let (greedy, modest) = (Owner::new("greedy"), Owner::new("modest"));
         let all: Vec<_> = (0..4).map(|_| shares.enter(&greedy).unwrap()).collect();
         assert!(shares.are_taken());
@@ -99,6 +102,7 @@ mod tests {
         assert_eq!((refused.kind(), refused.wait_before_retry().is_some()), (FaultKind::Overloaded, true));
         let few = [shares.enter(&modest).unwrap(), shares.enter(&modest).unwrap()];
         assert!(shares.enter(&modest).is_err());
+        assert!(shares.enter(&Owner::new("third")).is_err(), "the reserve is taken as well");
         drop((all, few));
         assert!(!shares.are_taken() && shares.held().by_owner.is_empty());
     }
