@@ -182,7 +182,7 @@ fn where_nothing_can_be_written_results_are_answered_all_the_same() {
 /// what is stored goes on being read.
 #[test]
 fn a_full_disk_costs_what_does_not_fit_and_nothing_else() {
-    let Some(mortar) = Mortar::on_a_disk_of("256k") else { return };
+    let Some(mortar) = Mortar::on_a_disk_of("256k", "") else { return };
     fs::create_dir_all(mortar.inside("media")).unwrap();
     fs::write(mortar.inside("media/a.jpg"), drawn_jpeg(300, 200)).unwrap();
     for width in 100..130 {

@@ -128,6 +128,7 @@ async fn opening_clears_away_the_drafts_of_writers_that_are_gone() {
     in_use.lock().unwrap();
     make("just-made", SystemTime::now());
     make("left-over", yesterday);
+    make("of-a-clock-that-was-set-back", SystemTime::now() + Duration::from_secs(86_400));
 
     open(root.path(), Layout::Plain).await;
     let mut left = drafts(root.path());

@@ -41,7 +41,7 @@ impl Container {
     /// The container's directory, made when it is missing.
     pub(super) fn created(&self) -> Result<Dir, Fault> {
         let root = self.root()?;
-        make_durably(&root, Path::new(&*self.name)).map_err(faults::outage)?;
+        make_durably(&root, Path::new(&*self.name)).map_err(faults::preparing)?;
         root.open_dir(&*self.name).map_err(faults::outage)
     }
 
@@ -114,6 +114,10 @@ fn is_left_over(draft: &DirEntry) -> bool {
     let Ok(file) = draft.open().map(File::into_std) else {
         return false;
     };
-    let age = file.metadata().and_then(|meta| meta.modified()).ok().and_then(|written| written.elapsed().ok());
-    age.is_some_and(|age| age > DRAFT_GRACE) && file.try_lock().is_ok()
+    let Ok(written) = file.metadata().and_then(|meta| meta.modified()) else {
+        return false;
+    };
+    // Written in the future, it is from before the clock was set back.
+    let age = written.elapsed().unwrap_or_else(|ahead| ahead.duration());
+    age > DRAFT_GRACE && file.try_lock().is_ok()
 }
