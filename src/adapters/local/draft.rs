@@ -40,6 +40,7 @@ impl Draft {
     /// Starts an empty object in `container`.
     pub(super) fn begin(container: Dir, layout: Layout, meta: ObjectMeta) -> Result<Self, Fault> {
         container.create_dir_all(DRAFTS).map_err(faults::preparing)?;
+        let making = changing(&container.open_dir(DRAFTS).map_err(faults::outage)?)?;
         let name = Path::new(DRAFTS).join(format!("{:032x}", rand::random::<u128>()));
         let file = container
             .open_with(&name, OpenOptions::new().write(true).create_new(true))
@@ -47,6 +48,7 @@ impl Draft {
             .into_std();
         let mut draft = Self { container, name, file, layout, meta, length: 0, hash: None, published: false };
         draft.file.lock().map_err(faults::outage)?;
+        drop(making);
         if layout == Layout::Sidecar {
             draft.reserve_header()?;
         }
