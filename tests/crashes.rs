@@ -1,6 +1,6 @@
 //! Killed at any moment, it leaves whole old objects or whole new ones, and clears away the rest when it is started again.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "everything here is a test; its seed is told")]
+#![expect(clippy::unwrap_used, reason = "everything here is a test")]
 
 mod harness;
 

@@ -1,8 +1,6 @@
 //! Disks that are full, read-only, limited, or not there: each has its status, nothing of a failed write stays, and what
 //! is there goes on being served.
 
-#![expect(clippy::unwrap_used, reason = "everything here is a test")]
-
 mod harness;
 
 use std::fs;
