@@ -126,7 +126,7 @@ impl Store for LocalStore {
                 let directory = container.existing()?;
                 let _turn = changing(&directory)?;
                 awaited.still()?;
-                let removed = directory.remove_file(&path).map_err(faults::reading);
+                let removed = directory.remove_file(&path).map_err(faults::removing);
                 remove_emptied(&directory, &path);
                 removed
             })

@@ -32,7 +32,8 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// `Unsupported` by a store that only reads, `Invalid` for a key it cannot name, `PreconditionFailed` when the
-    /// condition does not hold, `NotFound` when there is no object to match, `Upstream`, `TimedOut`.
+    /// condition does not hold, `NotFound` when there is no object to match, `Unwritable`, `TooLarge`, `Upstream`,
+    /// `TimedOut`.
     async fn put(
         &self,
         key: &ObjectKey,
@@ -44,7 +45,7 @@ pub trait Store: Send + Sync + 'static {
     /// Removes that one object. Removing what does not exist succeeds.
     ///
     /// # Errors
-    /// `Unsupported`, `Upstream`, `TimedOut`.
+    /// `Unsupported`, `Unwritable`, `Upstream`, `TimedOut`.
     async fn delete(&self, key: &ObjectKey) -> Result<(), Fault>;
 
     /// Lists one page of entries in the order of their bytes, in memory that the page bounds.

@@ -39,14 +39,16 @@ pub(super) struct Draft {
 impl Draft {
     /// Starts an empty object in `container`.
     pub(super) fn begin(container: Dir, layout: Layout, meta: ObjectMeta) -> Result<Self, Fault> {
-        container.create_dir_all(DRAFTS).map_err(faults::outage)?;
+        container.create_dir_all(DRAFTS).map_err(faults::preparing)?;
+        let making = changing(&container.open_dir(DRAFTS).map_err(faults::outage)?)?;
         let name = Path::new(DRAFTS).join(format!("{:032x}", rand::random::<u128>()));
         let file = container
             .open_with(&name, OpenOptions::new().write(true).create_new(true))
-            .map_err(faults::writing)?
+            .map_err(faults::preparing)?
             .into_std();
         let mut draft = Self { container, name, file, layout, meta, length: 0, hash: None, published: false };
         draft.file.lock().map_err(faults::outage)?;
+        drop(making);
         if layout == Layout::Sidecar {
             draft.reserve_header()?;
         }
@@ -56,7 +58,7 @@ impl Draft {
     /// Writes the next bytes and hands the draft back.
     pub(super) fn append(mut self, batch: &[Bytes]) -> Result<Self, Fault> {
         for chunk in batch {
-            self.file.write_all(chunk).map_err(faults::writing)?;
+            self.file.write_all(chunk).map_err(faults::preparing)?;
             self.length += chunk.len() as u64;
             if let Some(hash) = &mut self.hash {
                 hash.update(chunk);
@@ -75,10 +77,10 @@ impl Draft {
     ) -> Result<ObjectMeta, Fault> {
         if let Some(hash) = self.hash.take() {
             self.meta.etag = Some(content_tag(hash.finalize()));
-            self.file.seek(SeekFrom::Start(0)).map_err(faults::writing)?;
+            self.file.seek(SeekFrom::Start(0)).map_err(faults::preparing)?;
             self.write_header()?;
         }
-        self.file.sync_all().map_err(faults::writing)?;
+        self.file.sync_all().map_err(faults::preparing)?;
         let derived = derived_meta(&self.file.metadata().map_err(faults::outage)?, self.length, path);
         self.place_at(path, condition, awaited)?;
         Ok(match self.layout {
@@ -97,7 +99,7 @@ impl Draft {
     }
 
     fn write_header(&mut self) -> Result<(), Fault> {
-        self.file.write_all(&Header::of(&self.meta).encode()?).map_err(faults::writing)
+        self.file.write_all(&Header::of(&self.meta).encode()?).map_err(faults::preparing)
     }
 
     fn place_at(&mut self, path: &Path, condition: &PutCondition, awaited: &Awaited) -> Result<(), Fault> {
