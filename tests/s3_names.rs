@@ -1,7 +1,5 @@
 //! One object, one name: where an endpoint takes slashes off, nothing goes by another name past what Mortar keeps in order.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
-
 mod harness;
 
 use harness::origin::{Origin, Reply};
