@@ -168,6 +168,14 @@ impl Gate {
         if self.is_full() { Err(self.refuse()) } else { Ok(()) }
     }
 
+    /// Refuses what could never enter, however long it waited.
+    ///
+    /// # Errors
+    /// `TooLarge`, as for [`Gate::try_enter`].
+    pub(crate) fn could_admit(&self, amount: u64) -> Result<(), Fault> {
+        self.steps(amount).map(drop)
+    }
+
     /// The gate's gauges and counters.
     pub fn stats(&self) -> GateStats {
         GateStats {

@@ -33,7 +33,11 @@ impl Scene {
     }
 
     async fn render(&self, key: &str, job: FakeJob) -> Result<Bytes, Fault> {
-        self.transform.render(&Key::new(key), &Owner::new("one"), job, Deadline::within(Duration::from_secs(60))).await
+        self.render_for("one", key, job).await
+    }
+
+    async fn render_for(&self, owner: &str, key: &str, job: FakeJob) -> Result<Bytes, Fault> {
+        self.transform.render(&Key::new(key), &Owner::new(owner), job, Deadline::within(Duration::from_secs(60))).await
     }
 
     fn stats(&self) -> TransformStats {
@@ -178,6 +182,57 @@ async fn memory_is_admitted_by_estimate() {
     assert_clean(&scene.tree).await;
 }
 
+/// Red when a render takes its turn before it waits for memory: in `Render::admit`, `memory.enter` for all of it behind a
+/// turn that large renders get without `Turnstile::fits` (`actors/src/transform/turnstile.rs`).
+#[actix::test]
+async fn small_renders_never_wait_behind_large_ones_for_memory() {
+    let settings = TransformSettings { running: 2, queued: 8, memory_bytes: 10 << 20, ..TransformSettings::default() };
+    let scene = Scene::set(settings).await;
+    let stages = Stages::of(1_000);
+    let large = || FakeJob { memory_bytes: 6 << 20, work: u64::MAX, ..in_stages(&stages) };
+    let flood: Vec<_> = (0..4).map(|each| wanted(&scene, &format!("{each}"), "one", large())).collect();
+    eventually("one runs and three wait", || scene.engine.running.get() == 1 && scene.stats().queued == 3).await;
+    for each in 0..10 {
+        let small = FakeJob { memory_bytes: 4 << 20, ..gives("picture") };
+        assert_eq!(scene.render(&format!("small {each}"), small).await.unwrap(), "picture");
+        assert_eq!((scene.stats().running, scene.stats().memory_bytes), (1, 6 << 20), "who waits holds nothing");
+    }
+    stages.finish();
+    assert!(join_all(flood).await.into_iter().all(|answer| answer.unwrap().is_ok()));
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn a_render_that_needs_all_memory_is_made_one_day() {
+    let settings =
+        TransformSettings { running: 4, queued: 400, memory_bytes: 10 << 20, ..TransformSettings::default() };
+    let scene = Scene::set(settings).await;
+    let giant = wanted(&scene, "giant", "one", FakeJob { memory_bytes: 10 << 20, ..gives("giant") });
+    let others = |each: u64| {
+        let large = FakeJob { memory_bytes: 6 << 20, ..gives("large") };
+        let small = FakeJob { memory_bytes: 4 << 20, ..gives("small") };
+        wanted(&scene, &format!("{each}"), "one", if each.is_multiple_of(5) { large } else { small })
+    };
+    let others: Vec<_> = (0..200).map(others).collect();
+    assert_eq!(giant.await.unwrap().unwrap(), "giant");
+    assert!(join_all(others).await.into_iter().all(|answer| answer.unwrap().is_ok()));
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn what_needs_more_memory_than_there_is_is_refused_without_waiting_for_a_turn() {
+    let scene = Scene::small().await;
+    let stages = Stages::of(1);
+    let (first, ()) = tokio::join!(scene.render("a", in_stages(&stages)), async {
+        scene.running(1).await;
+        let giant = FakeJob { memory_bytes: u64::MAX, ..gives("never") };
+        assert_eq!(scene.render("b", giant).await.unwrap_err().kind(), FaultKind::TooLarge);
+        stages.finish();
+    });
+    first.unwrap();
+    assert_clean(&scene.tree).await;
+}
+
 async fn survives_a_panic(script: RenderScript) {
     let scene = Scene::small().await;
     assert_eq!(scene.render("poison", FakeJob::new(script)).await.unwrap_err().kind(), FaultKind::Panicked);
@@ -299,5 +354,32 @@ async fn an_owner_that_fills_the_queue_keeps_no_other_from_its_turn() {
     let refused = join_all(flood).await.into_iter().filter(|outcome| outcome.as_ref().unwrap().is_err()).count();
     assert_eq!(refused, 15);
     running.await.unwrap().unwrap();
+    assert_clean(&scene.tree).await;
+}
+
+/// One owner asks for large renders only, and more than there are places for. Another owner's large ones are neither
+/// refused nor made last, and some places are left to small ones.
+///
+/// Red when large renders are not shared out: without `large_shares.enter` in `Render::large_place`, and with
+/// `half(places)` alone for the gate of large renders (`actors/src/transform`).
+#[actix::test]
+async fn an_owner_that_takes_all_places_of_large_renders_leaves_some_to_others() {
+    let settings = TransformSettings { running: 1, queued: 7, reserved: 4, ..TransformSettings::default() };
+    let scene = Scene::set(settings).await;
+    let stages = Stages::of(1_000);
+    let large = || FakeJob { work: u64::MAX, ..in_stages(&stages) };
+    let flood: Vec<_> = (0..20).map(|each| wanted(&scene, &format!("{each}"), "greedy", large())).collect();
+    let refused = || flood.iter().filter(|render| render.is_finished()).count();
+    eventually("half of the places are taken", || refused() == 16 && scene.stats().running == 1).await;
+    let refusal = scene.render_for("greedy", "one more", large()).await.unwrap_err();
+    assert_eq!((refusal.kind(), refusal.message()), (FaultKind::Overloaded, "too many large renders at once"));
+    let modest: Vec<_> = (0..2).map(|each| wanted(&scene, &format!("modest {each}"), "modest", large())).collect();
+    eventually("there is room for another all the same", || scene.stats().queued == 5).await;
+    assert!(scene.render_for("third", "late", large()).await.is_err(), "the reserve is bounded");
+    assert_eq!(scene.render("small", gives("picture")).await.unwrap(), "picture");
+    stages.finish();
+    assert!(join_all(modest).await.into_iter().all(|answer| answer.unwrap().is_ok()));
+    let made = join_all(flood).await.into_iter().filter(|outcome| outcome.as_ref().unwrap().is_ok()).count();
+    assert_eq!(made, 4);
     assert_clean(&scene.tree).await;
 }

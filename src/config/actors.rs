@@ -91,7 +91,8 @@ pub struct TransformActorConfig {
     /// Places beyond those for buckets that have next to none. Already resolved: `0` in the file means a quarter of
     /// `queued`, at least one.
     pub reserved: usize,
-    /// From how much work on a render is large, in pixels that could be read in that time.
+    /// From how much work on a render is large, in pixels that could be read in that time; one that needs more than half of
+    /// the memory is large, too.
     pub large_work: u64,
     /// How long a request whose render panicked is refused.
     pub quarantine: Duration,

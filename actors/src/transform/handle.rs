@@ -5,6 +5,7 @@ use super::floor::Floor;
 use super::shares::Announced;
 use super::{Engine, TransformSettings};
 use crate::fault::Fault;
+use crate::gate::Gate;
 use crate::handle::Door;
 use crate::tree::TreeBuilder;
 use crate::vocab::{Deadline, Key, Originals, Owner};
@@ -20,10 +21,9 @@ impl<E: Engine> TransformHandle<E> {
     /// at once and has a running one stop at its next stage.
     ///
     /// # Errors
-    /// As [`Engine::render`] and [`Door::ask`]; `Overloaded` when too many renders are queued, or
-    /// too many large ones and this is one; `TooLarge` when the job
-    /// needs more memory than all renders together may use; `Panicked` when the render panicked, and at once, with the
-    /// time to wait, while its key is refused for that.
+    /// As [`Engine::render`] and [`Door::ask`]; `Overloaded` when too many renders are queued, or too many large ones and
+    /// this is one, or too many of its owner; `TooLarge` at once when the job needs more memory than all renders together
+    /// may use; `Panicked` when the render panicked, and at once, with the time to wait, while its key is refused for that.
     pub async fn render(&self, key: &Key, owner: &Owner, job: E::Job, deadline: Deadline) -> Result<E::Output, Fault> {
         let job = Job { key: key.clone(), owner: owner.clone(), job };
         self.door.ask(&self.floor.renders, job, deadline).await
@@ -60,8 +60,9 @@ impl TreeBuilder {
     ) -> TransformHandle<E> {
         let floor = Arc::new(Floor::new(settings));
         let (renders, large, memory) = (floor.renders.clone(), floor.large.clone(), floor.memory.clone());
-        let (running, large_running) = (floor.turnstile.places().clone(), floor.turnstile.large().clone());
-        let gates = vec![renders, large, floor.estimates.clone(), running, large_running, memory];
+        let turnstile = &floor.turnstile;
+        let running = [turnstile.places(), turnstile.large(), turnstile.large_memory()].map(Gate::clone);
+        let gates = [renders, large, floor.estimates.clone(), memory].into_iter().chain(running).collect();
         let kept = Arc::clone(&floor);
         let observed = Arc::clone(&floor);
         let door = self

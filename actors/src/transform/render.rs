@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::floor::Floor;
 use super::shares::Share;
-use super::turnstile::Turn;
+use super::turnstile::{Size, Turn};
 use super::{Engine, Estimate};
 use crate::fault::{Fault, FaultKind};
 use crate::fence::fenced;
@@ -32,11 +32,17 @@ pub(super) struct Render<E: Engine> {
 
 /// What a render holds on its thread, however long that takes.
 struct Admitted {
-    _turn: Turn,
     _memory: Permit,
-    _large: Option<Permit>,
+    _turn: Turn,
+    _large: Option<LargePlace>,
     _place: Hold,
     _share: Arc<Share>,
+}
+
+/// The place of a large render among those, and among those of its owner.
+struct LargePlace {
+    _place: Permit,
+    _share: Share,
 }
 
 impl<E: Engine> Render<E> {
@@ -77,13 +83,17 @@ impl<E: Engine> Render<E> {
     }
 
     async fn admit(&self, estimate: Estimate) -> Result<Admitted, Fault> {
-        let deadline = self.stop.deadline();
-        let is_large = estimate.work >= self.floor.settings.large_work;
-        let large = if is_large { Some(self.floor.large.try_enter(1)?) } else { None };
-        let turn = self.floor.turnstile.enter(&self.name.owner, is_large, deadline).await?;
+        let (deadline, size) = (self.stop.deadline(), self.floor.size(estimate)?);
+        let large = if size == Size::Small { None } else { Some(self.large_place()?) };
+        let turn = self.floor.turnstile.enter(&self.name.owner, size, deadline).await?;
         let memory = self.floor.memory.enter(estimate.memory_bytes, deadline).await?;
         let (place, share) = (self.place.clone(), Arc::clone(&self.share));
-        Ok(Admitted { _turn: turn, _memory: memory, _large: large, _place: place, _share: share })
+        Ok(Admitted { _memory: memory, _turn: turn, _large: large, _place: place, _share: share })
+    }
+
+    fn large_place(&self) -> Result<LargePlace, Fault> {
+        let share = self.floor.large_shares.enter(&self.name.owner)?;
+        Ok(LargePlace { _place: self.floor.large.try_enter(1)?, _share: share })
     }
 
     /// Waits for the render, and reports it once when it runs on long after its deadline.

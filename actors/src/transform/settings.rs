@@ -10,10 +10,11 @@ pub struct TransformSettings {
     /// More renders waiting once those are, each owner having fewer than this. Default: a quarter of `queued`, at least
     /// one.
     pub reserved: usize,
-    /// A render of this much [`Estimate::work`](super::Estimate::work) is large; half of those that run or wait may be.
-    /// Default 100,000,000.
+    /// A render of this much [`Estimate::work`](super::Estimate::work) is large, and so is one that needs more than half of
+    /// `memory_bytes`. Large ones have half of the places, of the reserve and of the memory. Default 100,000,000.
     pub large_work: u64,
-    /// Estimated bytes of all running renders together. Default 1 GiB.
+    /// Estimated bytes of all running renders together. One that needs more is refused; a large one that needs more than
+    /// half runs while no other large one does. Default 1 GiB.
     pub memory_bytes: u64,
     /// How long a key whose render panicked is refused. Default 60 s.
     pub quarantine: Duration,

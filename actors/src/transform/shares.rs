@@ -5,7 +5,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::gate::RETRY_AFTER;
 use crate::vocab::Owner;
 
-/// How the places among running and queued renders are shared out.
+/// How places among running and queued renders are shared out.
 ///
 /// Anybody may take any place while there is one. Once all are taken, some more are reserved for owners that hold fewer
 /// than those: whoever fills the queue is refused, and the others are not.
@@ -14,6 +14,7 @@ use crate::vocab::Owner;
 /// number may be announced: originals that do not come keep no place from those that do. When half of the places are
 /// taken, no more are announced than have a place, so that nothing is fetched only to be refused.
 pub(super) struct Shares {
+    of: &'static str,
     places: usize,
     reserved: usize,
     held: Mutex<Held>,
@@ -40,9 +41,9 @@ struct Counted {
 }
 
 impl Shares {
-    /// So many places for all, and so many more in reserve.
-    pub(super) fn new(places: usize, reserved: usize) -> Self {
-        Self { places, reserved, held: Mutex::default() }
+    /// So many places for all, and so many more in reserve, of what `of` says.
+    pub(super) fn new(of: &'static str, places: usize, reserved: usize) -> Self {
+        Self { of, places, reserved, held: Mutex::default() }
     }
 
     /// Takes a place for an owner.
@@ -72,8 +73,10 @@ impl Shares {
 
     fn count(self: &Arc<Self>, held: &mut Held, owner: &Owner, room: impl Fn(&Held) -> bool) -> Result<Counted, Fault> {
         let own = held.by_owner.get(owner).copied().unwrap_or(0);
-        if own >= self.reserved && !room(held) {
-            return Err(Fault::new(FaultKind::Overloaded, "too many renders at once").retry_after(RETRY_AFTER));
+        let is_reserve_empty = held.places >= self.places.saturating_add(self.reserved);
+        if is_reserve_empty || (own >= self.reserved && !room(held)) {
+            let message = format!("too many {} at once", self.of);
+            return Err(Fault::new(FaultKind::Overloaded, message).retry_after(RETRY_AFTER));
         }
         held.by_owner.insert(owner.clone(), own + 1);
         Ok(Counted { owner: owner.clone(), shares: Arc::clone(self) })
@@ -118,7 +121,7 @@ mod tests {
 
     #[test]
     fn one_owner_may_have_all_places_and_leaves_the_reserve_to_others() {
-        let shares = Arc::new(Shares::new(4, 2));
+        let shares = Arc::new(Shares::new("renders", 4, 2));
         let (greedy, modest) = (Owner::new("greedy"), Owner::new("modest"));
         let all: Vec<_> = (0..4).map(|_| shares.enter(&greedy).unwrap()).collect();
         assert!(shares.are_taken());
@@ -127,13 +130,14 @@ mod tests {
         assert_eq!((refused.kind(), refused.wait_before_retry().is_some()), (FaultKind::Overloaded, true));
         let few = [shares.enter(&modest).unwrap(), shares.enter(&modest).unwrap()];
         assert!(shares.enter(&modest).is_err());
+        assert!(shares.enter(&Owner::new("third")).is_err(), "the reserve is taken as well");
         drop((all, few));
         assert!(!shares.are_taken() && shares.held().by_owner.is_empty());
     }
 
     #[test]
     fn a_short_queue_keeps_no_fetch_back_and_a_long_one_has_a_place_for_each() {
-        let shares = Arc::new(Shares::new(4, 1));
+        let shares = Arc::new(Shares::new("renders", 4, 1));
         let owner = Owner::new("one");
         let fetching: Vec<_> = (0..100).map(|_| shares.announce(&owner).unwrap()).collect();
         let mut rendering = vec![shares.enter(&owner).unwrap()];
