@@ -28,6 +28,13 @@ impl FakeEpochs {
         *self.script.lock().expect("no test panics inside a fake") = script;
     }
 
+    /// The mark of an original at this moment, whatever the script.
+    pub fn current(&self, original: &OriginalId) -> Mark {
+        let ended = self.ended.lock().expect("no test panics inside a fake");
+        let token = |id: &OriginalId| ended.get(id).copied().unwrap_or_default();
+        Mark { bucket: token(&OriginalId::new(original.bucket())), own: token(original) }
+    }
+
     async fn play(&self) -> Result<(), Fault> {
         let script = self.script.lock().expect("no test panics inside a fake").clone();
         script.play().await
@@ -38,9 +45,7 @@ impl FakeEpochs {
 impl SharedEpochs for FakeEpochs {
     async fn mark(&self, original: &OriginalId) -> Result<Mark, Fault> {
         self.play().await?;
-        let ended = self.ended.lock().expect("no test panics inside a fake");
-        let token = |id: &OriginalId| ended.get(id).copied().unwrap_or_default();
-        Ok(Mark { bucket: token(&OriginalId::new(original.bucket())), own: token(original) })
+        Ok(self.current(original))
     }
 
     async fn end(&self, originals: &Originals) -> Result<Token, Fault> {

@@ -53,8 +53,17 @@ impl FakeStores {
 
     /// Adds an object that is streamed in these chunks.
     pub fn object(&self, key: &str, chunks: &[&'static [u8]]) {
-        let chunks = chunks.iter().map(|chunk| Bytes::from_static(chunk)).collect();
+        self.replace(key, chunks.iter().map(|chunk| Bytes::from_static(chunk)).collect());
+    }
+
+    /// Puts an object that is streamed in these chunks in the place of another, behind the back of its store.
+    pub fn replace(&self, key: &str, chunks: Vec<Bytes>) {
         self.objects.lock().expect("no test panics inside a fake").insert(ObjectKey::new(key), chunks);
+    }
+
+    /// Removes the objects whose names begin with that, behind the back of their store.
+    pub fn remove_beginning(&self, text: &str) {
+        self.objects.lock().expect("no test panics inside a fake").retain(|key, _| !key.as_str().starts_with(text));
     }
 
     /// The bytes of an object, if there is one.
@@ -71,6 +80,13 @@ impl FakeStores {
     /// What calls and health checks of that store do.
     pub fn script_store(&self, store: &str, script: Script) {
         self.stores.lock().expect("no test panics inside a fake").insert(StoreId::new(store), script);
+    }
+
+    /// Forgets all scripts: everything works from now on.
+    pub fn mend(&self) {
+        self.keys.lock().expect("no test panics inside a fake").clear();
+        self.stores.lock().expect("no test panics inside a fake").clear();
+        self.openings.lock().expect("no test panics inside a fake").clear();
     }
 
     /// What the next opening that has no script yet does.
