@@ -35,6 +35,18 @@ impl FakeEpochs {
         Mark { bucket: token(&OriginalId::new(original.bucket())), own: token(original) }
     }
 
+    /// Another instance ends the epochs of originals, whatever the script.
+    pub fn end_elsewhere(&self, originals: &Originals) -> Token {
+        self.tokens.increment();
+        let token = Token(self.tokens.get() as u64);
+        let name = match originals {
+            Originals::One(original) => original.clone(),
+            Originals::Beginning(text) => OriginalId::new(originals.bucket().unwrap_or(text)),
+        };
+        self.ended.lock().expect("no test panics inside a fake").insert(name, token);
+        token
+    }
+
     async fn play(&self) -> Result<(), Fault> {
         let script = self.script.lock().expect("no test panics inside a fake").clone();
         script.play().await
@@ -50,13 +62,6 @@ impl SharedEpochs for FakeEpochs {
 
     async fn end(&self, originals: &Originals) -> Result<Token, Fault> {
         self.play().await?;
-        self.tokens.increment();
-        let token = Token(self.tokens.get() as u64);
-        let name = match originals {
-            Originals::One(original) => original.clone(),
-            Originals::Beginning(text) => OriginalId::new(originals.bucket().unwrap_or(text)),
-        };
-        self.ended.lock().expect("no test panics inside a fake").insert(name, token);
-        Ok(token)
+        Ok(self.end_elsewhere(originals))
     }
 }

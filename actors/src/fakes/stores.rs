@@ -15,6 +15,7 @@ use crate::vocab::{Body, ByteRange, ByteStream, Fetched, ObjectKey, ObjectMeta, 
 pub struct FakeStores {
     objects: Mutex<HashMap<ObjectKey, Vec<Bytes>>>,
     keys: Mutex<HashMap<ObjectKey, Script>>,
+    bodies: Mutex<HashMap<ObjectKey, Script>>,
     stores: Mutex<HashMap<StoreId, Script>>,
     openings: Mutex<VecDeque<Script>>,
     /// Openings begun.
@@ -77,6 +78,11 @@ impl FakeStores {
         self.keys.lock().expect("no test panics inside a fake").insert(ObjectKey::new(key), script);
     }
 
+    /// What bodies of that key do between their first chunk and the next.
+    pub fn script_body(&self, key: &str, script: Script) {
+        self.bodies.lock().expect("no test panics inside a fake").insert(ObjectKey::new(key), script);
+    }
+
     /// What calls and health checks of that store do.
     pub fn script_store(&self, store: &str, script: Script) {
         self.stores.lock().expect("no test panics inside a fake").insert(StoreId::new(store), script);
@@ -85,6 +91,7 @@ impl FakeStores {
     /// Forgets all scripts: everything works from now on.
     pub fn mend(&self) {
         self.keys.lock().expect("no test panics inside a fake").clear();
+        self.bodies.lock().expect("no test panics inside a fake").clear();
         self.stores.lock().expect("no test panics inside a fake").clear();
         self.openings.lock().expect("no test panics inside a fake").clear();
     }
@@ -129,9 +136,11 @@ impl Store for FakeClient {
         let chunks = self.chunks(key)?;
         let length = chunks.iter().map(|chunk| chunk.len() as u64).sum();
         let open = self.all.open_bodies.count();
-        let chunks = stream::iter(chunks.into_iter().map(Ok)).map(move |chunk| {
+        let script = self.all.bodies.lock().expect("no test panics inside a fake").get(key).cloned();
+        let chunks = stream::iter(chunks.into_iter().enumerate()).then(move |(place, chunk)| {
+            let script = script.clone().filter(|_| place == 1).unwrap_or_default();
             let _open = &open;
-            chunk
+            async move { script.play().await.map(|()| chunk) }
         });
         let meta = ObjectMeta { length: Some(length), ..ObjectMeta::default() };
         Ok(Fetched { meta, part: None, body: Body::Stream(ByteStream::new(Some(length), chunks)) })

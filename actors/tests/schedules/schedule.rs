@@ -28,6 +28,8 @@ pub(crate) enum Event {
     Store(&'static str, Script),
     /// Calls for an original, or for a result.
     Object(String, Script),
+    /// Bodies of an original between their two chunks.
+    Body(&'static str, Script),
     /// The next client of a store that is built.
     Opening(Script),
     Lease(Script),
@@ -37,6 +39,8 @@ pub(crate) enum Event {
     Marks(Script),
     Crash(Actor),
     Replace(&'static str),
+    /// On another instance, of which this one hears after so long.
+    ReplaceElsewhere(&'static str, Duration),
     /// Nothing fails from now on.
     Mend,
 }
@@ -64,9 +68,9 @@ impl Schedule {
         Self(StdRng::seed_from_u64(seed))
     }
 
-    /// Everything that is asked for.
-    pub(crate) fn wishes() -> impl Iterator<Item = Wish> {
-        PICTURES.into_iter().flat_map(|original| (0..PLANS).map(move |plan| Wish { original, plan }))
+    /// Everything that is asked for of an original.
+    pub(crate) fn wishes(original: &'static str) -> impl Iterator<Item = Wish> {
+        (0..PLANS).map(move |plan| Wish { original, plan })
     }
 
     /// Events, each with the time since the one before.
@@ -86,7 +90,8 @@ impl Schedule {
                 let name = if of_original { wish.original.to_owned() } else { wish.key().to_string() };
                 Event::Object(name, self.script())
             }
-            73..75 => Event::Opening(self.script()),
+            73 => Event::Opening(self.script()),
+            74 => Event::Body(PICTURES.choose(&mut self.0).unwrap(), self.script()),
             75..79 => Event::Lease(self.script()),
             79..83 => Event::LeaseElsewhere(self.wish(), self.millis(900)),
             83..85 => Event::SharedCache(self.script()),
@@ -94,7 +99,8 @@ impl Schedule {
             87..91 => Event::Crash(
                 *[Actor::Storage, Actor::Cache, Actor::Lock, Actor::Transform].choose(&mut self.0).unwrap(),
             ),
-            91..96 => Event::Replace(PICTURES.choose(&mut self.0).unwrap()),
+            91..95 => Event::Replace(PICTURES.choose(&mut self.0).unwrap()),
+            95 => Event::ReplaceElsewhere(PICTURES.choose(&mut self.0).unwrap(), self.millis(500)),
             _ => Event::Mend,
         }
     }

@@ -94,7 +94,9 @@ impl Service {
         let mut builder = Tree::builder(Arbiter::current()).supervision(supervision).epochs(epochs.clone());
         let storage = builder.storage(storage_settings(breaker), stores.opener());
         let cache = builder.cache(cache_settings(breaker), Some(Arc::clone(&shared_cache) as _));
-        let lock = builder.lock(lock_settings(breaker), Some(Arc::clone(&lease) as _));
+        // Every third one has no others to share a lease with.
+        let shared = (!seed.is_multiple_of(3)).then(|| Arc::clone(&lease) as _);
+        let lock = builder.lock(lock_settings(breaker), shared);
         let engine = clockwork.clone();
         let transform = builder.transform(transform_settings(), move || engine.clone());
         let back = StoreBackSettings { items: 3, writers: 2, write_timeout: WRITE, ..StoreBackSettings::default() };
@@ -202,7 +204,9 @@ impl Service {
 
     /// Puts a new version in the place of an original, and nothing else.
     pub(crate) fn write(&self, original: &str) {
-        self.stores.replace(original, vec![self.ledger.write(original)]);
+        let mut bytes = self.ledger.write(original);
+        let start = bytes.split_to(1);
+        self.stores.replace(original, vec![start, bytes]);
     }
 
     /// Puts a new version in the place of an original, and removes what was derived from the old one. Tries again until
@@ -226,6 +230,19 @@ impl Service {
         self.ledger.settle(original);
     }
 
+    /// As [`Service::replace`], on another instance, which tells this one of it later.
+    pub(crate) async fn replace_elsewhere(&self, original: &'static str, told_after: Duration) {
+        let originals = Originals::One(OriginalId::new(original));
+        self.write(original);
+        for _ in 0..2 {
+            self.marks.end_elsewhere(&originals);
+            self.stores.remove_beginning(&format!("{original}/"));
+        }
+        tokio::time::sleep(told_after).await;
+        self.epochs.end_here(&originals);
+        self.ledger.settle(original);
+    }
+
     /// Whether the actor is there to be asked.
     pub(crate) fn is_up(&self, actor: &str) -> bool {
         self.tree.stats().child(actor).is_some_and(|child| child.state == ChildState::Running)
@@ -244,7 +261,11 @@ impl Service {
 
 impl Manner {
     pub(crate) fn quick() -> Self {
-        Self { conduct: Conduct::Takes(Duration::ZERO), estimate: Estimate { memory_bytes: 1, work: 1 } }
+        Self::taking(Duration::ZERO)
+    }
+
+    pub(crate) fn taking(time: Duration) -> Self {
+        Self { conduct: Conduct::Takes(time), estimate: Estimate { memory_bytes: 1, work: 1 } }
     }
 }
 
