@@ -34,8 +34,8 @@ impl<E: Engine> TransformHandle<E> {
     /// # Errors
     /// `Overloaded` when too many renders are queued, or too many of this owner.
     pub fn has_room(&self, owner: &Owner) -> Result<(), Fault> {
-        self.door.has_room(&self.floor.renders)?;
-        self.floor.shares.has_room(owner)
+        let room = self.floor.renders.has_room().and_then(|()| self.floor.shares.has_room(owner));
+        self.door.counting_refusal(room)
     }
 
     /// Tries again what was refused because it panicked, of originals that have been replaced.
