@@ -105,7 +105,10 @@ impl App {
         let runtimes = Runtimes::default();
         runtimes.enrol_current();
         let enrolled = runtimes.clone();
-        arbiter.spawn_fn(move || enrolled.enrol_current());
+        arbiter.spawn_fn(move || {
+            enrolled.enrol_current();
+            process::answer_promptly();
+        });
 
         let tree = Tree::builder(arbiter.handle()).supervision(settings::supervision(config));
         let mut tree = tree.epochs(instances.epochs().clone());
@@ -290,5 +293,5 @@ fn stores(config: &Config) -> Stores {
         .flat_map(|(bucket, of)| of.storages.iter().map(move |(name, storage)| ((bucket, name), storage)))
         .map(|((bucket, name), storage)| ((bucket.clone(), name.clone()), storage.clone()))
         .collect();
-    Stores::new(storages, config.origins.clone(), config.s3.clone())
+    Stores::new(storages, config.origins.clone(), config.s3.clone(), config.actors.storage.file_operations)
 }

@@ -31,7 +31,6 @@ mod upload;
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
@@ -43,7 +42,7 @@ use s3s::{S3Error, S3Result, s3_error};
 use self::guard::{Guard, MayRead};
 use self::keyring::Keyring;
 use self::operations::Operations;
-use self::upload::{Pieces, UploadLimits};
+use self::upload::{Pieces, UploadLimits, Verdict};
 use crate::config::Config;
 use crate::error::InXml;
 use crate::http::pictures::Pictures;
@@ -57,7 +56,7 @@ pub struct S3Api {
     service: S3Service,
     keyring: Keyring,
     pictures: Arc<Pictures>,
-    patience: Duration,
+    limits: UploadLimits,
 }
 
 /// Says of an answer that it is the protocol's own: the header rules for pictures are not for it.
@@ -76,8 +75,12 @@ impl S3Api {
             public_listings: Arc::new(public.collect()),
             regions: api.regions.clone().into(),
         };
-        let limits =
-            UploadLimits { bytes: api.max_object_size, timeout: api.upload_timeout, idle: api.upload_idle_timeout };
+        let limits = UploadLimits {
+            bytes: api.max_object_size,
+            timeout: api.upload_timeout,
+            idle: api.upload_idle_timeout,
+            min_rate: api.upload_min_rate,
+        };
         let operations = Operations::new(config, guard.clone(), limits, Arc::clone(&pictures.pipeline));
         let mut builder = S3ServiceBuilder::new(operations);
         let mut library = S3Config::default();
@@ -87,7 +90,7 @@ impl S3Api {
         builder.set_access(guard.clone());
         builder.set_route(guard);
         builder.set_validation(AnyName);
-        Self { service: builder.build(), keyring, pictures, patience: api.upload_idle_timeout }
+        Self { service: builder.build(), keyring, pictures, limits }
     }
 
     /// Answers a request that speaks S3.
@@ -119,9 +122,11 @@ impl S3Api {
         if !bridge::carries_object(request) && is_in_chunks(request) {
             return Err(s3_error!(NotImplemented, "only objects can be sent in chunks"));
         }
-        let request = bridge::request(request, pieces, self.patience)?;
+        let verdict = Verdict::default();
+        let request = bridge::request(request, pieces, self.limits, verdict.clone())?;
         legacy::verify(&self.keyring, request.method(), request.uri(), request.headers()).await?;
-        self.service.call(request).await.map_err(|cause| s3_error!(InternalError, "{cause:?}"))
+        let answer = self.service.call(request).await.map_err(|cause| s3_error!(InternalError, "{cause:?}"));
+        verdict.refusal().map_or(answer, |refusal| Err(refusal.to_error()))
     }
 
     /// Answers a read that the signer may do as everybody's reads are answered.

@@ -13,6 +13,7 @@ use crate::app::{App, StartError};
 use crate::config::{Config, Listener, ServerConfig};
 use crate::http::listen::{Bound, SocketFile, bind};
 use crate::http::{internal, purge, traffic};
+use crate::process;
 
 /// Why the service ended, or never began.
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +119,7 @@ fn traffic_server(config: &Config, app: &App, sockets: Vec<Bound>) -> io::Result
     let (edge, runtimes) = (app.edge.clone(), app.runtimes.clone());
     let server = HttpServer::new(move || {
         runtimes.enrol_current();
+        process::answer_promptly();
         let app = WebApp::new().app_data(pictures.clone()).app_data(s3.clone());
         app.wrap(edge.clone()).configure(traffic::configure)
     })

@@ -71,7 +71,7 @@ fn a_limit_that_is_broken_fails_the_tool() {
 #[test]
 fn clients_that_leave_are_told_apart_and_leave_nothing_behind() {
     let mortar = start();
-    let url = format!("{}/media/a.jpg?width={{n}}&format={{format}}", mortar.address);
+    let url = format!("{}/media/a.jpg?width={{number}}&format={{format}}", mortar.address);
     let manners = ["--leave-before", "10%", "--leave-within", "10%", "--trickle", "5%", "--impatient", "10%"];
     let more = ["--time-out", "2ms", "--trickle-for", "1s", "--first", "20", "--requests", "200", "--settle", "20s"];
     let words = ["storm", &url].iter().chain(&manners).chain(&more).copied().collect::<Vec<_>>();

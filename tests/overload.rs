@@ -155,7 +155,7 @@ fn giant_avifs_of_one_bucket_starve_neither_thumbnails_nor_another_bucket() {
 /// When as many renders wait as may, another one is refused before its original is asked for: at once, with the time to
 /// come back. Meanwhile the service says that it is saturated and alive, and hits are answered.
 ///
-/// Red when it is first seen after the original was read: without `has_room` in `make` (`src/pipeline/flight.rs`).
+/// Red when it is first seen after the original was read: without `announce` in `make` (`src/pipeline/flight.rs`).
 #[test]
 fn what_has_no_place_is_refused_before_its_original_is_asked_for() {
     let origin = harness::origin::Origin::of(&drawn_jpeg(2_400, 1_800));

@@ -121,6 +121,13 @@ async fn entries_end_with_their_originals(here: &Instance, there: &Instance) {
     there.keep(&keys[0]).await;
     assert!(here.has(&keys[0]).await);
 
+    let before = there.mark(&keys[0]).await;
+    here.marks.recall(&one("media/0.jpg")).await.unwrap();
+    assert!(!there.has(&keys[0]).await && there.has(&keys[1]).await, "a recall ends entries as well");
+    assert!(there.mark(&keys[0]).await != before && there.mark(&keys[0]).await.has(token), "and replaces nothing");
+    here.marks.recall(&one("media/1.jpg")).await.unwrap();
+    assert!(!there.has(&keys[1]).await, "also where nothing was replaced in living memory");
+
     here.marks.end(&Originals::Beginning("media/".into())).await.unwrap();
     for key in &keys {
         assert!(!there.has(key).await, "{key}");
@@ -147,6 +154,7 @@ async fn a_mark_outlives_every_entry_it_outdates() {
     let instance = Instance::of(&redis);
     instance.marks.end(&one("media/a.jpg")).await.unwrap();
     instance.marks.end(&Originals::Beginning("media/dir/".into())).await.unwrap();
+    instance.marks.recall(&one("media/b.jpg")).await.unwrap();
     let marks = redis.keys("mortar:mark:*");
     assert!(marks.len() > 1);
     for mark in marks {

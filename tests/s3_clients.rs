@@ -44,7 +44,7 @@ fn drive(program: &Path, script: &str) {
     mortar.wait_until_idle();
     let left = harness::files_below(&mortar.originals());
     assert_eq!(left, [mortar.originals().join("photo.jpg")], "all else was removed");
-    let parts = harness::files_below(&mortar.originals().join(".mortar"));
+    let parts = harness::files_below(&mortar.originals().join(".mortar/uploads"));
     assert!(parts.is_empty(), "parts of uploads are removed too: {parts:?}");
 }
 

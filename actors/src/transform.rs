@@ -25,4 +25,5 @@ mod turnstile;
 pub use handle::TransformHandle;
 pub use port::*;
 pub use settings::TransformSettings;
+pub use shares::Announced;
 pub use stats::TransformStats;

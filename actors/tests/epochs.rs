@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix::Arbiter;
 use mortar_actors::cache::{CacheHandle, CacheSettings, CacheStats};
-use mortar_actors::epoch::{Epoch, EpochSettings, Epochs, SharedEpochs, Token};
+use mortar_actors::epoch::{Epoch, EpochSettings, Epochs, SharedEpochs};
 use mortar_actors::fakes::{FakeEpochs, FakeSharedCache, Gauge, Script, assert_clean, eventually, rendition};
 use mortar_actors::lock::{Errand, LockHandle, LockSettings, LockStats};
 use mortar_actors::{Deadline, Detail, Fault, FaultKind, Key, OriginalId, Originals, Tree};
@@ -223,7 +223,7 @@ async fn another_instance_that_missed_a_replacement_learns_it_from_its_next_flig
     assert!(commit.stands().await);
 
     let closed = here.epochs.close(one("a.jpg"), soon()).await;
-    assert_eq!(closed.token, Some(Token(1)));
+    assert_eq!(closed.token, Some(FakeEpochs::token(1)));
     assert!(closed.reopen().await);
     assert!(!commit.stands().await, "a write that ends now is seen to be old");
     assert!(there.cache.peek(&seen).is_some(), "nobody told it");
@@ -269,7 +269,7 @@ async fn a_replaced_part_of_a_bucket_is_known_by_its_mark_too() {
     here.epochs.close(Originals::Beginning("media/dir/".into()), soon()).await.reopen().await;
     assert!(!commit.stands().await);
     let fresh = there.epochs.learn_mark(there.epochs.enter(&key), &key).await;
-    assert!(fresh.mark().unwrap().has(Token(2)) && epoch.is_over() && !fresh.is_over());
+    assert!(fresh.mark().unwrap().has(FakeEpochs::token(1)) && epoch.is_over() && !fresh.is_over());
 }
 
 #[actix::test]

@@ -50,6 +50,16 @@ impl Scene {
         });
     }
 
+    /// Begins a write that outlasts the wait of a replacement, which has ended when this returns: the old result is stored
+    /// 15 seconds after the start, and removed 15 seconds later. Ten have passed.
+    async fn write_late(&self, key: &str) {
+        self.stores.script_key(key, Script::Slow(Duration::from_secs(15)));
+        self.offer(key, 10);
+        eventually("it is being written", || self.stats().writing == 1).await;
+        let closed = self.epochs.close(the_original(), Deadline::within(Duration::from_secs(10))).await;
+        assert!(!closed.settled && closed.reopen().await);
+    }
+
     async fn flush(&self, seconds: u64) -> bool {
         self.back.flush(Deadline::within(Duration::from_secs(seconds))).await
     }
@@ -216,8 +226,78 @@ async fn a_result_whose_original_was_replaced_at_another_instance_is_removed_aga
     shared.end(&the_original()).await.unwrap();
     scene.offer("after", 10);
     assert!(scene.flush(10).await);
-    assert!(!epoch.is_over(), "nobody has told it");
+    assert!(epoch.is_over(), "nobody has told it, it found out by itself");
     assert!(scene.stores.bytes("before").is_some() && scene.stores.bytes("after").is_none());
     assert_eq!((scene.stats().written, scene.stats().outdated), (1, 1));
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn whatever_was_read_of_a_late_write_is_forgotten_when_it_is_removed() {
+    let scene = Scene::set(StoreBackSettings::default()).await;
+    scene.write_late("late").await;
+    let reading = scene.epochs.enter(&result_key());
+    assert!(!scene.flush(6).await && scene.stores.bytes("late").is_some());
+    assert!(!reading.is_over(), "it may be read and kept");
+    assert!(scene.flush(60).await);
+    assert_eq!((scene.stores.bytes("late"), scene.stats().outdated), (None, 1));
+    assert!(reading.is_over());
+    assert!(!scene.epochs.enter(&result_key()).is_over());
+    assert_clean(&scene.tree).await;
+}
+
+/// Else each removal would outdate the writes beside it, whose removal would outdate the next ones, and so on for ever.
+#[actix::test]
+async fn a_late_write_takes_none_with_it_that_is_not_old() {
+    let scene = Scene::set(StoreBackSettings::default()).await;
+    scene.write_late("late").await;
+    scene.stores.script_key("fresh", Script::Slow(Duration::from_secs(25)));
+    scene.offer("fresh", 10);
+    assert!(!scene.flush(22).await);
+    assert_eq!((scene.stats().outdated, scene.stats().writing), (1, 1), "the other one goes on");
+    let since = scene.epochs.enter(&result_key());
+    assert!(scene.flush(60).await);
+    assert_eq!((scene.stats().written, scene.stats().outdated), (1, 1));
+    assert!(scene.stores.bytes("fresh").is_some() && !since.is_over());
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn closing_waits_for_writes_of_epochs_that_have_ended_before() {
+    let scene = Scene::set(StoreBackSettings::default()).await;
+    scene.write_late("late").await;
+    let closed = scene.epochs.close(the_original(), Deadline::within(Duration::from_secs(60))).await;
+    assert!(closed.settled);
+    assert_eq!((scene.stats().writing, scene.stores.bytes("late")), (0, None));
+    assert!(closed.reopen().await);
+
+    scene.write_late("later").await;
+    scene.stores.script_key("fresh", Script::Slow(Duration::from_secs(25)));
+    scene.offer("fresh", 10);
+    assert!(!scene.flush(22).await);
+    assert_eq!((scene.stats().outdated, scene.stats().writing), (2, 1));
+    let closed = scene.epochs.close(the_original(), Deadline::within(Duration::from_secs(60))).await;
+    assert!(closed.settled);
+    assert_eq!((scene.stats().outdated, scene.stores.bytes("fresh")), (3, None), "now it is old, too");
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn a_result_that_was_old_by_a_replacement_elsewhere_is_forgotten_everywhere() {
+    let marks = FakeEpochs::new();
+    let shared: Arc<dyn SharedEpochs> = Arc::clone(&marks) as _;
+    let scene = Scene::sharing(StoreBackSettings::default(), Some(Arc::clone(&shared))).await;
+    let before = scene.epochs.learn_mark(scene.epochs.enter(&result_key()), &result_key()).await;
+    scene.stores.script_key("old", Script::Slow(Duration::from_secs(15)));
+    scene.offer("old", 10);
+    eventually("it is being written", || scene.stats().writing == 1).await;
+    shared.end(&the_original()).await.unwrap();
+    let elsewhere = Epochs::new(EpochSettings::default(), Some(shared));
+    let reading = elsewhere.learn_mark(elsewhere.enter(&result_key()), &result_key()).await;
+    let writing = reading.commit().unwrap();
+    assert!(scene.flush(60).await);
+    let since = elsewhere.learn_mark(elsewhere.enter(&result_key()), &result_key()).await;
+    assert!(before.is_over() && reading.is_over() && !since.is_over(), "what was read of it is not kept");
+    assert!(writing.stands().await, "what is written there is not old");
     assert_clean(&scene.tree).await;
 }

@@ -91,7 +91,7 @@ async fn what_neither_runs_nor_queues_is_refused_at_once_and_makes_the_tree_not_
         assert_eq!(scene.tree.readiness().reasons, ["transform is saturated"]);
         let refused = || scene.tree.stats().child("transform").unwrap().counts.refused;
         let before = refused();
-        let refusal = scene.transform.has_room(&Owner::new("one")).unwrap_err();
+        let refusal = scene.transform.announce(&Owner::new("one")).map(drop).unwrap_err();
         assert_eq!(refusal.kind(), FaultKind::Overloaded, "before anything is fetched");
         assert_eq!(refused(), before + 1);
         stages.finish();

@@ -29,7 +29,7 @@ pub(super) fn run() {
     let ours = || {
         let turn = turns.next().expect("there are pictures for each turn");
         let before = server.cpu();
-        let url = server.url(&format!("/media/{turn}-{{n}}.jpg?width={}&quality={QUALITY}", bare::WIDTH));
+        let url = server.url(&format!("/media/{turn}-{{number}}.jpg?width={}&quality={QUALITY}", bare::WIDTH));
         let answers = ask(&url, CONNECTIONS, PICTURES.into()).expect("the server listens");
         assert!(answers.are_clean(), "{:?}, {} failed", answers.statuses, answers.failed);
         (server.cpu() - before) / PICTURES

@@ -21,7 +21,7 @@ static GROUND: LazyLock<Ground> = LazyLock::new(|| {
     let root = TempDir::new().expect("there is room for a directory");
     fs::create_dir(root.path().join("bucket")).expect("the directory is ours");
     let runtime = Builder::new_current_thread().build().expect("a runtime needs no more than memory");
-    let opened = LocalStore::open(root.path().to_owned(), "bucket", Layout::Sidecar);
+    let opened = LocalStore::open(root.path().to_owned(), "bucket", Layout::Sidecar, 4);
     let store = runtime.block_on(opened).expect("the container is there");
     Ground { root, runtime, store }
 });

@@ -31,7 +31,7 @@ impl Answers {
     }
 }
 
-/// Asks for a URL so many times over so many connections, each of which asks again when it was answered. A `{n}` in the
+/// Asks for a URL so many times over so many connections, each of which asks again when it was answered. A `{number}` in the
 /// URL becomes the number of the request. Blocks until all are answered.
 ///
 /// # Errors

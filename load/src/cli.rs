@@ -69,7 +69,7 @@ pub(crate) struct Options {
 /// What is asked for, and by whom.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Traffic {
-    /// What is asked for. `{n}` becomes the number of the request, `{format}` one of --formats.
+    /// What is asked for. `{number}` becomes the number of the request, `{format}` one of --formats.
     pub(crate) url: Url,
     /// The first number.
     #[arg(long, default_value = "0")]
@@ -181,7 +181,7 @@ pub(crate) struct OverloadOptions {
     /// A picture that is answered from the cache.
     #[arg(long, value_name = "URL")]
     pub(crate) hot: Url,
-    /// Pictures that have to be rendered, with `{n}` for a number.
+    /// Pictures that have to be rendered, with `{number}` for a number.
     #[arg(long, value_name = "URL")]
     pub(crate) cold: Url,
     /// The first number.
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_zipf_mix_needs_to_know_how_many_keys_there_are() {
-        let words = ["mortar-load", "storm", "http://127.0.0.1/media/{n}.jpg", "--zipf", "1.0"];
+        let words = ["mortar-load", "storm", "http://127.0.0.1/media/{number}.jpg", "--zipf", "1.0"];
         assert!(Cli::try_parse_from(words).is_err());
         assert!(Cli::try_parse_from(words.into_iter().chain(["--keys", "100"])).is_ok());
     }

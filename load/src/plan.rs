@@ -14,7 +14,7 @@ use crate::client::Farewell;
 use crate::units::Share;
 
 /// In a URL, stands for the number of the request. The second form is what a parsed URL makes of the first in its path.
-const NUMBER: [&str; 2] = ["{n}", "%7Bn%7D"];
+const NUMBER: [&str; 2] = ["{number}", "%7Bnumber%7D"];
 /// In a URL, stands for a format.
 const FORMAT: [&str; 2] = ["{format}", "%7Bformat%7D"];
 
@@ -269,17 +269,17 @@ mod tests {
 
     #[test]
     fn marks_are_replaced_in_path_and_query() {
-        let mut plan = plan("http://localhost:80/media/{n}.jpg?width={n}&format={format}");
+        let mut plan = plan("http://localhost:80/media/{number}.jpg?width={number}&format={format}");
         plan.formats = vec!["webp".to_owned()];
         assert_eq!(path(&plan, 7), "/media/7.jpg?width=7&format=webp");
         assert!(plan.ask(0).request.contains("\r\nHost: localhost\r\n"));
-        let url = "http://localhost/media/{n}.jpg?format={format}";
+        let url = "http://localhost/media/{number}.jpg?format={format}";
         assert_eq!(shown(&url.parse().unwrap()), url);
     }
 
     #[test]
     fn a_request_depends_on_seed_and_number_only() {
-        let mut plan = plan("http://localhost/{n}/{format}");
+        let mut plan = plan("http://localhost/{number}/{format}");
         plan.formats = ["jpeg", "webp", "png", "avif"].map(str::to_owned).into();
         plan.manners = Manners { leave_before: 0.5, leave_after: Duration::from_secs(1), ..Manners::default() };
         let asks = |plan: &Plan| (0..100).map(|number| plan.ask(number)).collect::<Vec<_>>();
@@ -290,13 +290,13 @@ mod tests {
 
     #[test]
     fn keys_come_again() {
-        let plan = Plan { keys: Some(3), first: 10, ..plan("http://localhost/{n}") };
+        let plan = Plan { keys: Some(3), first: 10, ..plan("http://localhost/{number}") };
         assert_eq!([2, 3, 4].map(|number| path(&plan, number)), ["/12", "/10", "/11"]);
     }
 
     #[test]
     fn popular_keys_come_as_often_as_zipf_says() {
-        let plan = Plan { popularity: Some(Popularity::new(100, 1.0)), ..plan("http://localhost/{n}") };
+        let plan = Plan { popularity: Some(Popularity::new(100, 1.0)), ..plan("http://localhost/{number}") };
         let drawn: Vec<_> = (0..20_000).map(|number| path(&plan, number)).collect();
         let share = |key: &str| drawn.iter().filter(|path| *path == key).count() as f64 / drawn.len() as f64;
         // The sum of 1/k for k up to 100 is 5.187.

@@ -19,8 +19,8 @@ use futures::stream::BoxStream;
 use mortar_actors::storage::{ListPage, ListRequest, PutCondition, Store};
 use mortar_actors::{Body, ByteRange, Fault, FaultKind, Fetched, ObjectKey, ObjectMeta};
 
-use self::blocking::blocking;
-use self::container::Container;
+use self::blocking::{Caller, FileThreads};
+use self::container::{Container, remove_emptied};
 use self::draft::Draft;
 use self::key_path::key_path;
 use self::object::Object;
@@ -46,25 +46,32 @@ pub enum Layout {
 /// relative path of non-empty components; one that no file can have (`..`, `a//b`, a trailing slash, over-long names)
 /// is not found when read and invalid when written.
 ///
-/// Writes appear whole, by rename, after they have reached the disk. No file or directory stays open between calls;
-/// every call works in at most one thread of the blocking pool at a time, so whoever bounds the calls bounds those.
+/// Directories are made for the objects in them and removed with the last one.
+///
+/// Writes appear whole, by rename, after they have reached the disk. A write or removal whose caller leaves, as after a
+/// time-out, changes nothing any more, unless its last step had begun: that is a system call, which may still succeed
+/// after the caller was told otherwise. So whoever got no answer has to reckon with both.
+///
+/// No file or directory stays open between calls; every call works in at most one thread of the blocking pool at a time,
+/// so whoever bounds the calls bounds those.
 #[derive(Clone, Debug)]
 pub struct LocalStore {
     container: Container,
     layout: Layout,
+    threads: FileThreads,
 }
 
 impl LocalStore {
     /// Opens a container and clears away what broken writes have left in it. The container itself may be absent: it is
-    /// made by the first write.
+    /// made by the first write. At most `threads` calls work at once; the others wait for one of them.
     ///
     /// # Errors
     /// `Upstream` when `root` cannot be reached, `Internal` when `container` is not a plain name.
-    pub async fn open(root: PathBuf, container: &str, layout: Layout) -> Result<Self, Fault> {
+    pub async fn open(root: PathBuf, container: &str, layout: Layout, threads: usize) -> Result<Self, Fault> {
         let container = Container::new(root, container)?;
-        let opened = container.clone();
-        blocking(move || opened.sweep()).await?;
-        Ok(Self { container, layout })
+        let (opened, threads) = (container.clone(), FileThreads::new(threads));
+        threads.work(move || opened.sweep()).await?;
+        Ok(Self { container, layout, threads })
     }
 }
 
@@ -72,14 +79,16 @@ impl LocalStore {
 impl Store for LocalStore {
     async fn fetch(&self, key: &ObjectKey, range: Option<ByteRange>) -> Result<Fetched, Fault> {
         let path = key_path(key).ok_or_else(faults::absent)?;
-        let (container, layout) = (self.container.clone(), self.layout);
-        blocking(move || Object::open(&container.existing()?, &path, layout)?.into_fetched(range)).await
+        let (container, layout, threads) = (self.container.clone(), self.layout, self.threads.clone());
+        self.threads
+            .work(move || Object::open(&container.existing()?, &path, layout)?.into_fetched(range, &threads))
+            .await
     }
 
     async fn stat(&self, key: &ObjectKey) -> Result<ObjectMeta, Fault> {
         let path = key_path(key).ok_or_else(faults::absent)?;
         let (container, layout) = (self.container.clone(), self.layout);
-        blocking(move || Ok(Object::open(&container.existing()?, &path, layout)?.into_meta())).await
+        self.threads.work(move || Ok(Object::open(&container.existing()?, &path, layout)?.into_meta())).await
     }
 
     async fn put(
@@ -92,29 +101,36 @@ impl Store for LocalStore {
         let path = key_path(key).ok_or_else(faults::unnameable)?;
         let mut chunks = measured(body, meta.length);
         let (container, layout) = (self.container.clone(), self.layout);
-        let mut draft = blocking(move || Draft::begin(container.created()?, layout, meta)).await?;
+        let mut draft = self.threads.work(move || Draft::begin(container.created()?, layout, meta)).await?;
         loop {
             let batch = next_batch(&mut chunks).await?;
             if batch.is_empty() {
                 break;
             }
-            draft = blocking(move || draft.append(&batch)).await?;
+            draft = self.threads.work(move || draft.append(&batch)).await?;
         }
-        let condition = condition.clone();
-        blocking(move || draft.publish(&path, &condition)).await
+        let (caller, condition) = (Caller::default(), condition.clone());
+        let awaited = caller.awaited();
+        self.threads.work(move || draft.publish(&path, &condition, &awaited)).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), Fault> {
         let Some(path) = key_path(key) else {
             return Ok(());
         };
-        let container = self.container.clone();
-        let removed = blocking(move || {
-            let directory = container.existing()?;
-            let _turn = changing(&directory)?;
-            directory.remove_file(&path).map_err(faults::reading)
-        })
-        .await;
+        let (caller, container) = (Caller::default(), self.container.clone());
+        let awaited = caller.awaited();
+        let removed = self
+            .threads
+            .work(move || {
+                let directory = container.existing()?;
+                let _turn = changing(&directory)?;
+                awaited.still()?;
+                let removed = directory.remove_file(&path).map_err(faults::reading);
+                remove_emptied(&directory, &path);
+                removed
+            })
+            .await;
         match removed {
             Err(fault) if fault.is_not_found() => Ok(()),
             removed => removed,
@@ -123,17 +139,18 @@ impl Store for LocalStore {
 
     async fn list(&self, request: &ListRequest) -> Result<ListPage, Fault> {
         let (container, layout, request) = (self.container.clone(), self.layout, request.clone());
-        blocking(move || match container.existing() {
-            Ok(directory) => listing::page(&directory, layout, &request),
-            Err(fault) if fault.is_not_found() => Ok(ListPage::default()),
-            Err(fault) => Err(fault),
-        })
-        .await
+        self.threads
+            .work(move || match container.existing() {
+                Ok(directory) => listing::page(&directory, layout, &request),
+                Err(fault) if fault.is_not_found() => Ok(ListPage::default()),
+                Err(fault) => Err(fault),
+            })
+            .await
     }
 
     async fn check(&self) -> Result<(), Fault> {
         let container = self.container.clone();
-        let reached = blocking(move || container.existing()).await;
+        let reached = self.threads.work(move || container.existing()).await;
         match reached {
             Err(fault) if !matches!(fault.kind(), FaultKind::NotFound) => Err(fault),
             _ => Ok(()),

@@ -19,13 +19,19 @@ pub struct Stores {
     storages: HashMap<(String, String), StorageConfig>,
     origin: OriginConfig,
     s3: S3Config,
+    file_operations: usize,
 }
 
 impl Stores {
     /// Knows `storages` by the names of bucket and storage; `origin` and `s3` say how those of kind `http` and
-    /// `s3` are reached.
-    pub fn new(storages: HashMap<(String, String), StorageConfig>, origin: OriginConfig, s3: S3Config) -> Self {
-        Self { storages, origin, s3 }
+    /// `s3` are reached. Each local one works at most at so many files at once.
+    pub fn new(
+        storages: HashMap<(String, String), StorageConfig>,
+        origin: OriginConfig,
+        s3: S3Config,
+        file_operations: usize,
+    ) -> Self {
+        Self { storages, origin, s3, file_operations }
     }
 
     /// Creates the directories of local storages that do not exist yet.
@@ -39,6 +45,10 @@ impl Stores {
             fs::create_dir_all(root).map_err(|cause| (root.clone(), cause))?;
         }
         Ok(())
+    }
+
+    async fn local(&self, config: &StorageConfig, container: &str, layout: Layout) -> Result<Arc<dyn Store>, Fault> {
+        Ok(Arc::new(LocalStore::open(root(config)?, container, layout, self.file_operations).await?))
     }
 
     /// The configuration of a storage and the container to use in it.
@@ -55,8 +65,8 @@ impl OpenStore for Stores {
     async fn open(&self, id: &StoreId) -> Result<Arc<dyn Store>, Fault> {
         let (config, container) = self.find(id).ok_or_else(|| unusable("it is not configured"))?;
         let store: Arc<dyn Store> = match config.kind {
-            StorageKind::Local => Arc::new(LocalStore::open(root(config)?, container, Layout::Plain).await?),
-            StorageKind::LocalMeta => Arc::new(LocalStore::open(root(config)?, container, Layout::Sidecar).await?),
+            StorageKind::Local => self.local(config, container, Layout::Plain).await?,
+            StorageKind::LocalMeta => self.local(config, container, Layout::Sidecar).await?,
             StorageKind::S3 => {
                 let storage = config.s3.as_ref().ok_or_else(|| unusable("it has no endpoint"))?;
                 Arc::new(S3Store::new(container, storage, &self.s3))

@@ -33,8 +33,9 @@ use crate::config::{S3Config, S3StorageConfig};
 
 /// A bucket behind an S3 endpoint.
 ///
-/// A key is used as it is: `a//b`, `/a` and `a/../b` are three objects. An answer's body is read as its reader asks for
-/// it; dropping it closes the connection. Dropping the store closes the idle connections.
+/// A key is used as it is: `a//b`, `a/b` and `a/../b` are three objects. One that begins with a slash is not found when
+/// read and invalid when written, since some endpoints would take it for another. An answer's body is read as its reader
+/// asks for it; dropping it closes the connection. Dropping the store closes the idle connections.
 #[derive(Clone)]
 pub struct S3Store {
     endpoint: Arc<Endpoint>,
@@ -75,7 +76,7 @@ impl S3Store {
     async fn get(&self, key: &ObjectKey, range: Option<ByteRange>) -> Result<Fetched, Fault> {
         let request = GetObjectRequest {
             bucket: self.endpoint.bucket.clone(),
-            key: key.to_string(),
+            key: name(key).ok_or_else(refusal::absent)?,
             range: range.map(meta::range_header),
             ..GetObjectRequest::default()
         };
@@ -86,7 +87,7 @@ impl S3Store {
     async fn head(&self, key: &ObjectKey) -> Result<ObjectMeta, Fault> {
         let request = HeadObjectRequest {
             bucket: self.endpoint.bucket.clone(),
-            key: key.to_string(),
+            key: name(key).ok_or_else(refusal::absent)?,
             ..HeadObjectRequest::default()
         };
         let answer = self.ask(Manner::repeatable(), |s3| async move { s3.head_object(request).await }).await?;
@@ -100,6 +101,12 @@ impl S3Store {
             Err(fault) => fault,
         }
     }
+}
+
+/// What an object is called at an endpoint; `None` for a key that begins with a slash. MinIO takes such slashes off: a
+/// write to `/a` would change `a` and leave what was made of it, and a read of `/a` would be one of `a`.
+fn name(key: &ObjectKey) -> Option<String> {
+    Some(key.to_string()).filter(|name| !name.starts_with('/'))
 }
 
 #[async_trait]
@@ -132,11 +139,9 @@ impl Store for S3Store {
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), Fault> {
-        let request = DeleteObjectRequest {
-            bucket: self.endpoint.bucket.clone(),
-            key: key.to_string(),
-            ..DeleteObjectRequest::default()
-        };
+        let Some(key) = name(key) else { return Ok(()) };
+        let bucket = self.endpoint.bucket.clone();
+        let request = DeleteObjectRequest { bucket, key, ..DeleteObjectRequest::default() };
         match self.ask(Manner::repeatable(), |s3| async move { s3.delete_object(request).await }).await {
             Err(fault) if !fault.is_not_found() => Err(fault),
             _ => Ok(()),
@@ -149,7 +154,7 @@ impl Store for S3Store {
 
     async fn link(&self, key: &ObjectKey, lasting: Duration) -> Result<Option<String>, Fault> {
         let Some(credentials) = self.endpoint.credentials.current().await? else { return Ok(None) };
-        let path = format!("/{}/{key}", self.endpoint.bucket);
+        let path = format!("/{}/{}", self.endpoint.bucket, name(key).ok_or_else(refusal::absent)?);
         let mut request = SignedRequest::new("GET", "s3", &self.endpoint.region, &path);
         self.endpoint.place(&mut request);
         Ok(Some(request.generate_presigned_url(&credentials, &lasting, false)))

@@ -30,6 +30,8 @@ pub struct StorageActorConfig {
     pub writes: usize,
     /// Writes of finished results at once.
     pub write_backs: usize,
+    /// Operations on files at once, of each local storage. Each occupies a thread.
+    pub file_operations: usize,
     /// Bytes of bodies that are read whole, at once.
     pub bytes_in_flight: u64,
     /// Store clients alive.

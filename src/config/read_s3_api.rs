@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::problems::Findings;
 use super::reader::Section;
-use super::units::{DAY, GIB, HOUR, MIB, SHORTEST};
+use super::units::{DAY, GIB, HOUR, KIB, MIB, SHORTEST};
 use super::{AccessKey, BucketConfig, S3ApiConfig};
 
 pub(super) fn s3_api(mut section: Section<'_>) -> S3ApiConfig {
@@ -17,8 +17,14 @@ pub(super) fn s3_api(mut section: Section<'_>) -> S3ApiConfig {
         max_object_size: section.size("max_object_size", 5 * GIB, MIB..=5 * GIB),
         upload_timeout: section.duration("upload_timeout", HOUR, seconds(1)..=DAY),
         upload_idle_timeout: section.duration("upload_idle_timeout", seconds(30), SHORTEST..=HOUR),
+        upload_min_rate: section.size("upload_min_rate", 4 * KIB, 0..=MIB),
         multipart_uploads: section.count("multipart_uploads", 1000, 1..=100_000),
         multipart_time_to_live: section.duration("multipart_time_to_live", 7 * DAY, seconds(1)..=365 * DAY),
+        multipart_completed_time_to_live: section.duration(
+            "multipart_completed_time_to_live",
+            HOUR,
+            seconds(1)..=7 * DAY,
+        ),
     };
     section.finish();
     api

@@ -101,6 +101,7 @@ fn storage_actor(mut section: Section<'_>) -> StorageActorConfig {
         reader_min_rate: section.size("reader_min_rate", KIB, 0..=MIB),
         writes: section.count("writes", 64, 1..=MOST_ITEMS),
         write_backs: section.count("write_backs", 16, 1..=MOST_ITEMS),
+        file_operations: section.count("file_operations", 16, 1..=4096),
         bytes_in_flight: section.size("bytes_in_flight", 512 * MIB, MIB..=MOST_BYTES),
         clients: section.count("clients", 64, 1..=MOST_ITEMS),
         client_idle_timeout: section.duration("client_idle_timeout", seconds(600), seconds(1)..=30 * DAY),

@@ -67,13 +67,14 @@ async fn make(wanted: Arc<Wanted>, flight: FlightContext) -> Result<Arc<Served>,
         return Ok(stored);
     }
     let owner = Owner::new(Arc::clone(wanted.bucket.name()));
-    pipeline.transform.has_room(&owner)?;
+    let announced = pipeline.transform.announce(&owner)?;
     let started = Instant::now();
     let original = original::load(pipeline, &derived.root, deadline).await?;
     let overlays = pipeline.overlays.for_plan(&pipeline.storage, &derived.plan, deadline).await?;
     let mut stages = vec![Stage::new("original", started.elapsed())];
 
     let job = RenderJob { source: original, plan: Arc::clone(&derived.plan), overlays };
+    drop(announced);
     let rendered = pipeline.transform.render(&derived.key, &owner, job, deadline).await?;
     stages.extend(rendered.timings.iter().map(|(name, elapsed)| Stage::new(name, *elapsed)));
 

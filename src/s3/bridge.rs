@@ -1,7 +1,5 @@
 //! Between actix-web and the S3 library, which have different types for the same things.
 
-use std::time::Duration;
-
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -13,10 +11,9 @@ use mortar_actors::{Fault, FaultKind};
 use s3s::dto::StreamingBlob;
 use s3s::{Body, S3Result, s3_error};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
 use super::guard::names_object;
-use super::upload::{Pieces, Refusal, Upload};
+use super::upload::{Arriving, Pieces, Refusal, Upload, UploadLimits, Verdict};
 use crate::http::RequestId;
 use crate::respond::Payload;
 
@@ -26,8 +23,14 @@ const PIECES: usize = 4;
 /// A request in the library's types. The body of an object does not go through the library: it travels beside it, as an
 /// [`Upload`], since the library would gather each signed chunk in memory, however large.
 ///
-/// Other bodies are read by the library, which waits at most `patience` for each piece.
-pub(super) fn request(from: &HttpRequest, pieces: Pieces, patience: Duration) -> S3Result<s3s::HttpRequest> {
+/// Other bodies are read by the library, which knows no limits of time and hides why a body broke off: that is told to
+/// `verdict`.
+pub(super) fn request(
+    from: &HttpRequest,
+    pieces: Pieces,
+    limits: UploadLimits,
+    verdict: Verdict,
+) -> S3Result<s3s::HttpRequest> {
     let method = hyper::Method::from_bytes(from.method().as_str().as_bytes());
     let mut to = s3s::HttpRequest::default();
     *to.method_mut() = method.map_err(|_| s3_error!(MethodNotAllowed))?;
@@ -42,9 +45,12 @@ pub(super) fn request(from: &HttpRequest, pieces: Pieces, patience: Duration) ->
     if carries_object(from) {
         to.extensions_mut().insert(Upload::new(pieces));
     } else if has_body(from) {
-        let pieces = stream::unfold(pieces, move |mut pieces| async move {
-            let piece = timeout(patience, pieces.recv()).await.unwrap_or(Some(Err(Refusal::TooSlow)))?;
-            Some((piece.map_err(Refusal::to_fault), pieces))
+        let pieces = stream::try_unfold(Arriving::new(pieces, limits), |mut arriving| async move {
+            Ok(arriving.next().await?.map(|piece| (piece, arriving)))
+        });
+        let pieces = pieces.map_err(move |refusal: Refusal| {
+            verdict.tell(Err(refusal));
+            refusal.to_fault()
         });
         *to.body_mut() = Body::from(StreamingBlob::wrap(pieces));
     }

@@ -6,6 +6,7 @@ use actix_web::http::header::AUTHORIZATION;
 
 use super::claim::parameter;
 use super::guard::names_object;
+use super::legacy::Presigned;
 
 /// Whether a request speaks S3: it changes something, is signed, or asks for a bucket or the list of them. Reads of
 /// objects without a signature are ordinary HTTP.
@@ -19,9 +20,9 @@ pub(crate) fn is_for_s3(request: &HttpRequest) -> bool {
 
 fn is_signed(request: &HttpRequest) -> bool {
     let header = request.headers().get(AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(b"AWS"));
-    let has = |name| parameter(request.query_string(), name).is_some();
-    // A `Signature` alone is what content delivery networks add to their links.
-    header || has("X-Amz-Signature") || has("X-Amz-Credential") || (has("Signature") && has("AWSAccessKeyId"))
+    let query = request.query_string();
+    let has = |name| parameter(query, name).is_some();
+    header || has("X-Amz-Signature") || has("X-Amz-Credential") || Presigned::of(query).is_some()
 }
 
 #[cfg(test)]

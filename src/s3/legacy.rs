@@ -3,6 +3,7 @@
 //! The library verifies them as well, but compares them byte by byte until the first difference, and takes a signed header
 //! whenever it comes. So they are verified here first, in constant time and within the window that version 4 has.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
@@ -58,10 +59,26 @@ const SIGNED: [&str; 35] = [
     "website",
 ];
 
+/// A signature in the query of a presigned URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Presigned<'q> {
+    access_key: Cow<'q, str>,
+    signature: Cow<'q, str>,
+}
+
+impl<'q> Presigned<'q> {
+    /// The signature in a query. A `Signature` without a key is none: it is what content delivery networks add to their
+    /// links.
+    pub(super) fn of(query: &'q str) -> Option<Self> {
+        let (access_key, signature) = (parameter(query, "AWSAccessKeyId")?, parameter(query, "Signature")?);
+        Some(Self { access_key, signature })
+    }
+}
+
 /// Whether a request has a signature of version 2, which [`verify`] judges.
 pub(super) fn is_used(uri: &Uri, headers: &HeaderMap) -> bool {
     let in_header = headers.get(AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(b"AWS "));
-    in_header || parameter(uri.query().unwrap_or_default(), "Signature").is_some()
+    in_header || Presigned::of(uri.query().unwrap_or_default()).is_some()
 }
 
 /// Verifies the signature of a request, if it has one of version 2.
@@ -72,8 +89,7 @@ pub(super) fn is_used(uri: &Uri, headers: &HeaderMap) -> bool {
 pub(super) async fn verify(keyring: &Keyring, method: &Method, uri: &Uri, headers: &HeaderMap) -> S3Result<()> {
     let query = uri.query().unwrap_or_default();
     let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let (access_key, signature, moment) = if let Some(signature) = parameter(query, "Signature") {
-        let access_key = parameter(query, "AWSAccessKeyId").unwrap_or_default();
+    let (access_key, signature, moment) = if let Some(Presigned { access_key, signature }) = Presigned::of(query) {
         let expires = parameter(query, "Expires").unwrap_or_default();
         (access_key.into_owned(), signature.into_owned(), expires.into_owned())
     } else if let Some((access_key, signature)) = header.and_then(|text| text.strip_prefix("AWS ")?.split_once(':')) {
@@ -185,6 +201,21 @@ mod tests {
             let late = code_of(&format!("AWS id:{right}"), long_ago).await;
             assert_eq!(late.as_deref(), Some("RequestTimeTooSkewed"));
         }
+    }
+
+    #[test]
+    fn a_query_is_signed_by_a_key_and_a_signature_and_by_neither_alone() {
+        let (access_key, signature) = ("id".into(), "a+b=".into());
+        let signed = Presigned { access_key, signature };
+        assert_eq!(Presigned::of("width=5&Signature=a%2Bb%3D&AWSAccessKeyId=id"), Some(signed));
+        for query in
+            ["", "Signature=s", "AWSAccessKeyId=id", "Signature=s&Key-Pair-Id=k", "signature=s&awsaccesskeyid=i"]
+        {
+            assert_eq!(Presigned::of(query), None, "{query}");
+        }
+        let is_used = |uri, header| is_used(&Uri::from_static(uri), &headers(&[("authorization", header)]));
+        assert!(is_used("/b/k?AWSAccessKeyId=id&Signature=s", "") && is_used("/b/k", "AWS id:s"));
+        assert!(!is_used("/b/k?Signature=s", "AWS4-HMAC-SHA256 x"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! other upload. [`assembly`] makes the object of them in one write, so it appears whole or not at all.
 
 mod assembly;
+mod completion;
 mod ledger;
 mod listing;
 mod sweep;

@@ -2,6 +2,7 @@
 //! that its request says of it. A store shows an object only after its body has ended well, so a body that is refused,
 //! even at its last byte, leaves nothing behind.
 
+mod arriving;
 mod chain;
 mod chunked;
 mod proof;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::stream;
 use hyper::header::{CONTENT_LENGTH, HeaderMap};
-use mortar_actors::{Body, ByteStream, Deadline, Fault};
+use mortar_actors::{Body, ByteStream, Fault};
 use s3s::dto::Checksum;
 use s3s::{S3Error, S3Result, s3_error};
 use tokio::sync::mpsc;
@@ -23,6 +24,7 @@ use self::chunked::Chunked;
 use self::proof::Proof;
 use super::claim::Claim;
 
+pub(super) use self::arriving::Arriving;
 pub(super) use self::chain::{decode_hex, hex};
 pub(super) use self::refusal::Refusal;
 
@@ -38,6 +40,8 @@ pub(super) struct UploadLimits {
     pub(super) timeout: Duration,
     /// How long its client may pause.
     pub(super) idle: Duration,
+    /// Bytes that its client has to send for each second it is waited for, once that is longer than a pause may be.
+    pub(super) min_rate: u64,
 }
 
 /// The body of a request, until somebody wants it. It travels with the head of the request.
@@ -87,9 +91,8 @@ impl Upload {
         let proof = Proof::new(headers, length)?;
         let chunked = framing.decoder(claim, headers, secret)?;
         let pieces = self.take().ok_or_else(|| s3_error!(InternalError, "the body has been read already"))?;
-        let deadline = Deadline::within(limits.timeout);
         let verdict = Verdict::default();
-        let reading = Reading { pieces, input: Bytes::new(), chunked, idle: limits.idle, deadline };
+        let reading = Reading { arriving: Arriving::new(pieces, limits), input: Bytes::new(), chunked };
         if proof.is_complete() {
             // Nobody reads a body without content.
             verdict.tell(Ok(conclude(reading, proof).await.map_err(Refusal::to_error)?));
@@ -101,12 +104,19 @@ impl Upload {
 }
 
 impl Verdict {
+    /// Is told once: a body has one end.
+    pub(super) fn tell(&self, outcome: Result<Checksum, Refusal>) {
+        drop(self.0.set(outcome));
+    }
+
     /// Why the body was refused, or else what the store's failure means.
     pub(super) fn error_or(&self, otherwise: impl FnOnce() -> S3Error) -> S3Error {
-        match self.0.get() {
-            Some(Err(refusal)) => refusal.to_error(),
-            _ => otherwise(),
-        }
+        self.refusal().map_or_else(otherwise, Refusal::to_error)
+    }
+
+    /// Why the body was refused, if it was.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        self.0.get().and_then(|outcome| outcome.as_ref().err().copied())
     }
 
     /// The checksums of a body that has ended well.
@@ -156,13 +166,11 @@ impl Framing {
     }
 }
 
-/// A body being read: frames off, with an eye on the clock.
+/// A body being read: frames off.
 struct Reading {
-    pieces: Pieces,
+    arriving: Arriving,
     input: Bytes,
     chunked: Option<Chunked>,
-    idle: Duration,
-    deadline: Deadline,
 }
 
 impl Reading {
@@ -172,12 +180,8 @@ impl Reading {
             if let Some(content) = self.take_content()? {
                 return Ok(Some(content));
             }
-            let patience = self.deadline.at_most(self.idle);
-            match tokio::time::timeout_at(patience.instant(), self.pieces.recv()).await {
-                Ok(Some(piece)) => self.input = piece?,
-                Ok(None) => return Ok(None),
-                Err(_) => return Err(Refusal::TooSlow),
-            }
+            let Some(piece) = self.arriving.next().await? else { return Ok(None) };
+            self.input = piece;
         }
     }
 
@@ -235,13 +239,6 @@ async fn conclude(mut reading: Reading, proof: Proof) -> Result<Checksum, Refusa
     }
     let trailer = reading.finish()?;
     proof.finish(&trailer)
-}
-
-impl Verdict {
-    fn tell(&self, outcome: Result<Checksum, Refusal>) {
-        // A stream tells its end once.
-        drop(self.0.set(outcome));
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use super::{PATIENCE, wait_for};
 
@@ -29,6 +30,10 @@ pub enum Reply {
     HeadOnly,
     /// Nothing, until the requester leaves.
     Silence,
+    /// These bytes, whatever they are, and the end of the connection.
+    Raw(Vec<u8>),
+    /// These bytes one by one, with this pause before each.
+    Dripping(Vec<u8>, Duration),
 }
 
 /// A running origin. It answers until the test program ends.
@@ -179,6 +184,11 @@ fn write_reply(connection: &mut TcpStream, reply: Reply, is_head: bool) -> std::
             wait_until_closed(connection)
         }
         Reply::Silence => wait_until_closed(connection),
+        Reply::Raw(bytes) => connection.write_all(&bytes),
+        Reply::Dripping(bytes, pause) => bytes.iter().try_for_each(|byte| {
+            thread::sleep(pause);
+            connection.write_all(&[*byte])
+        }),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Requests byte by byte, for what a well-behaved client would not send, and for clients that leave.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
 
 use super::{Mortar, PATIENCE};
 
@@ -13,6 +14,7 @@ impl Wire {
     pub fn to(mortar: &Mortar) -> Self {
         let stream = TcpStream::connect(mortar.address.strip_prefix("http://").unwrap()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Self(stream)
     }
 
@@ -31,6 +33,25 @@ impl Wire {
     /// Sends bytes that are no text.
     pub fn send_bytes(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).unwrap();
+    }
+
+    /// Sends bytes for as long as the other side takes them.
+    pub fn offer(&mut self, bytes: &[u8]) {
+        if let Err(error) = self.0.write_all(bytes) {
+            assert_ne!(error.kind(), ErrorKind::WouldBlock, "nobody takes them, and nobody says so");
+        }
+    }
+
+    /// Sends these bytes again and again, with a pause after each time, until the other side answers. Reads its answer to
+    /// the end, as text.
+    pub fn drip(mut self, bytes: &[u8], pause: Duration) -> String {
+        let end = Instant::now() + PATIENCE;
+        self.0.set_read_timeout(Some(pause)).unwrap();
+        while self.0.write_all(bytes).is_ok() && self.0.peek(&mut [0]).is_err() {
+            assert!(Instant::now() < end, "it may drip for ever");
+        }
+        self.0.set_read_timeout(Some(PATIENCE)).unwrap();
+        String::from_utf8(self.rest()).unwrap()
     }
 
     /// Says that nothing more will be sent, as a client does that leaves by FIN.

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use mortar::adapters::Layout;
 use mortar_actors::storage::{PutCondition, Store};
-use mortar_actors::{Body, ByteStream, FaultKind, ObjectKey, ObjectMeta};
+use mortar_actors::{Body, ByteStream, EntityTag, FaultKind, ObjectKey, ObjectMeta};
 use tempfile::TempDir;
 
-use crate::contract::{broken, content, get, put, stuck};
+use crate::contract::{broken, content, get, put, put_with, stuck};
 use crate::local::{LAYOUTS, open};
 
 fn drafts(root: &Path) -> Vec<String> {
@@ -26,6 +26,13 @@ fn open_files(root: &Path) -> usize {
     let descriptors = fs::read_dir("/proc/self/fd").unwrap();
     let targets = descriptors.filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
     targets.filter(|target| target.starts_with(root)).count()
+}
+
+/// How many threads of this process wait for the lock of a file, as the kernel tells.
+fn waiting_for_locks() -> usize {
+    let process = format!(" {} ", std::process::id());
+    let locks = fs::read_to_string("/proc/locks").unwrap();
+    locks.lines().filter(|line| line.contains("-> FLOCK") && line.contains(&process)).count()
 }
 
 /// Waits until `done` holds, letting the blocking pool finish what it has begun.
@@ -63,6 +70,34 @@ async fn a_dropped_write_leaves_the_old_object_and_no_draft() {
             () = eventually(|| !drafts(root.path()).is_empty()) => {}
         }
         eventually(|| drafts(root.path()).is_empty() && open_files(root.path()) == 0).await;
+        assert_eq!(get(&store, "a").await.unwrap(), content(5));
+    }
+}
+
+/// Held by another process, the lock of the container keeps the last step of a change waiting. Whoever gave it up meanwhile
+/// was told that it failed, so it must not happen later.
+#[tokio::test]
+async fn a_change_that_was_given_up_does_not_happen_later() {
+    let conditions = [PutCondition::None, PutCondition::IfMatch(EntityTag::new("old"))];
+    for condition in conditions {
+        let root = TempDir::new().unwrap();
+        let store = open(root.path(), Layout::Sidecar).await;
+        let old = ObjectMeta { etag: Some(EntityTag::new("old")), ..ObjectMeta::default() };
+        put_with(&store, "a", old, content(5)).await.unwrap();
+        let key = ObjectKey::new("a");
+        let held = File::open(root.path().join("photos")).unwrap();
+        held.lock().unwrap();
+        let mut write = store.put(&key, ObjectMeta::default(), Body::Bytes(content(9)), &condition);
+        let mut removal = store.delete(&key);
+        assert!(futures::poll!(&mut write).is_pending() && futures::poll!(&mut removal).is_pending());
+        tokio::select! {
+            _ = &mut write => panic!("it needs the lock"),
+            _ = &mut removal => panic!("it needs the lock"),
+            () = eventually(|| waiting_for_locks() >= 2) => {}
+        }
+        drop((write, removal));
+        held.unlock().unwrap();
+        eventually(|| drafts(root.path()).is_empty() && open_files(root.path()) == 1).await;
         assert_eq!(get(&store, "a").await.unwrap(), content(5));
     }
 }

@@ -7,6 +7,7 @@ mod http_faults;
 mod http_limits;
 mod http_reads;
 mod local;
+mod local_directories;
 mod local_writes;
 mod noop;
 mod opening;

@@ -32,7 +32,7 @@ fn local(root: &Path) -> StorageConfig {
 
 fn stores(configured: impl IntoIterator<Item = (&'static str, StorageConfig)>) -> Stores {
     let named = configured.into_iter().map(|(name, config)| (("photos".to_owned(), name.to_owned()), config));
-    Stores::new(named.collect(), config(), s3::config())
+    Stores::new(named.collect(), config(), s3::config(), 16)
 }
 
 async fn open(stores: &Stores, id: &str) -> Result<Arc<dyn Store>, FaultKind> {

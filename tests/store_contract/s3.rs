@@ -72,10 +72,7 @@ async fn a_bucket_is_listed_page_by_page() {
 async fn any_text_is_a_key_and_no_two_are_the_same() {
     let server = S3Server::start();
     let store = store(&server);
-    let keys = [
-        "a", "a//b", "a/b", "/a", "//a", "a/", "a/.", "a/../b", "../a", "./a", " a ", "a+b", "a%20b", "a?b#c", "ü/é",
-        "%",
-    ];
+    let keys = ["a", "a//b", "a/b", "a/", "a/.", "a/../b", "../a", "./a", " a ", "a+b", "a%20b", "a?b#c", "ü/é", "%"];
     for key in keys {
         put(&store, key, Bytes::from(format!("content of {key:?}"))).await.unwrap();
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use futures::future::join_all;
 
 use super::shared::Shared;
-use super::state::State;
+use super::state::{Cause, State};
 use super::{Epoch, EpochSettings, SharedEpochs, Token};
 use crate::vocab::{Deadline, Key, OriginalId, Originals};
 use crate::wait::within;
@@ -37,6 +37,8 @@ type Forget = dyn Fn(&Key) + Send + Sync;
 #[derive(Default)]
 struct Live {
     epochs: HashMap<OriginalId, Weak<State>>,
+    /// Those that are over while something is still under them.
+    over: Vec<Weak<State>>,
     /// Bounded by the replacements under way.
     closed: Vec<Arc<Originals>>,
 }
@@ -55,7 +57,7 @@ impl Epochs {
         if let Some(state) = live.epochs.get(original).and_then(Weak::upgrade) {
             return Epoch(Some(state));
         }
-        let barren = live.closed.iter().any(|closed| closed.contains(original));
+        let barren = live.is_closed(original);
         let state = Arc::new(State::new(original.clone(), Arc::clone(&self.0), barren));
         live.epochs.insert(original.clone(), Arc::downgrade(&state));
         Epoch(Some(state))
@@ -78,18 +80,22 @@ impl Epochs {
 
     /// Ends the epochs of originals on this instance, as another one tells it to.
     pub fn end_here(&self, originals: &Originals) {
-        drop(self.0.end(originals));
+        self.0.end(originals, Cause::Told);
     }
 
-    /// Ends the epochs of originals everywhere, and waits until nothing is being written here under the old ones, up to
-    /// the deadline. Until they are reopened nothing that is derived from them is kept outside memory.
+    /// Ends the epochs of originals everywhere, and waits until nothing is being written here under these and earlier
+    /// ones, up to the deadline. Until they are reopened nothing that is derived from them is kept outside memory.
     pub async fn close(&self, originals: Originals, deadline: Deadline) -> Closed {
         let originals = Arc::new(originals);
         self.0.live().closed.push(Arc::clone(&originals));
         // From here on dropping the future reopens them.
         let mut closed = Closed { epochs: self.clone(), originals, token: None, settled: false };
-        let ended = self.0.end(&closed.originals);
-        closed.token = closed.tell_others().await;
+        self.0.end(&closed.originals, Cause::Replaced);
+        let ended = self.0.live().replaced(&closed.originals);
+        closed.token = match self.0.shared() {
+            Some(shared) => shared.end(&closed.originals).await,
+            None => None,
+        };
         closed.settled = within(deadline, join_all(ended.iter().map(|state| state.settled()))).await.is_ok();
         closed
     }
@@ -109,11 +115,12 @@ impl Closed {
     /// Ends what began meanwhile, everywhere. From now on what is derived is kept again. `false` when there are other
     /// instances and they could not be told.
     pub async fn reopen(self) -> bool {
-        self.tell_others().await.is_some() || self.epochs.0.shared.is_none()
-    }
-
-    async fn tell_others(&self) -> Option<Token> {
-        self.epochs.0.shared()?.end(&self.originals).await
+        let Some(shared) = self.epochs.0.shared() else { return true };
+        match self.token {
+            Some(_) => shared.recall(&self.originals).await,
+            // They do not even know of the replacement.
+            None => shared.end(&self.originals).await.is_some(),
+        }
     }
 }
 
@@ -121,7 +128,7 @@ impl Drop for Closed {
     fn drop(&mut self) {
         let table = &self.epochs.0;
         table.live().closed.retain(|closed| !Arc::ptr_eq(closed, &self.originals));
-        drop(table.end(&self.originals));
+        table.end(&self.originals, Cause::Recalled);
     }
 }
 
@@ -130,15 +137,27 @@ impl Table {
         self.shared.as_ref()
     }
 
+    /// Ends the epoch of an original everywhere, since an old result may have been read, unless it is closed: then that
+    /// is done when it is reopened.
+    pub(super) async fn recall(&self, original: &OriginalId) {
+        if self.live().is_closed(original) {
+            return;
+        }
+        let original = Originals::One(original.clone());
+        self.end(&original, Cause::Recalled);
+        if let Some(shared) = self.shared() {
+            shared.recall(&original).await;
+        }
+    }
+
     /// Ends epochs and has memory forget what is under them.
-    fn end(&self, originals: &Originals) -> Vec<Arc<State>> {
-        let ended = self.live().end(originals);
+    fn end(&self, originals: &Originals, cause: Cause) {
+        let ended = self.live().end(originals, cause);
         for key in ended.iter().flat_map(|state| state.take_entries()) {
             if let Some(forget) = self.forget.get() {
                 forget(&key);
             }
         }
-        ended
     }
 
     /// Strikes out an epoch that nothing is under, unless another one has taken its place.
@@ -147,6 +166,7 @@ impl Table {
         if live.epochs.get(original).is_some_and(|state| state.strong_count() == 0) {
             live.epochs.remove(original);
         }
+        live.over.retain(|state| state.strong_count() > 0);
     }
 
     fn live(&self) -> MutexGuard<'_, Live> {
@@ -155,7 +175,11 @@ impl Table {
 }
 
 impl Live {
-    fn end(&mut self, originals: &Originals) -> Vec<Arc<State>> {
+    fn is_closed(&self, original: &OriginalId) -> bool {
+        self.closed.iter().any(|closed| closed.contains(original))
+    }
+
+    fn end(&mut self, originals: &Originals, cause: Cause) -> Vec<Arc<State>> {
         let ended: Vec<_> = match originals {
             Originals::One(original) => self.epochs.remove(original).into_iter().collect(),
             several @ Originals::Beginning(_) => {
@@ -163,7 +187,16 @@ impl Live {
             }
         };
         let ended: Vec<_> = ended.iter().filter_map(Weak::upgrade).collect();
-        ended.iter().for_each(|state| state.end());
+        ended.iter().for_each(|state| state.end(cause));
+        self.over.extend(ended.iter().map(Arc::downgrade));
         ended
+    }
+
+    /// Every epoch of before that something is under yet, whatever ended it. Now a replacement did.
+    fn replaced(&self, originals: &Originals) -> Vec<Arc<State>> {
+        let over = self.over.iter().filter_map(Weak::upgrade);
+        let replaced: Vec<_> = over.filter(|state| originals.contains(&state.original)).collect();
+        replaced.iter().for_each(|state| state.end(Cause::Replaced));
+        replaced
     }
 }

@@ -22,11 +22,39 @@ pub trait SharedEpochs: Send + Sync + 'static {
     /// # Errors
     /// As [`SharedEpochs::mark`]; then the others may not know.
     async fn end(&self, originals: &Originals) -> Result<Token, Fault>;
+
+    /// Changes the mark of the originals, all of one bucket, to one of the same replacement, by [`Token::recalled`] in one
+    /// step, and then tells the other instances.
+    ///
+    /// # Errors
+    /// As [`SharedEpochs::end`].
+    async fn recall(&self, originals: &Originals) -> Result<(), Fault>;
 }
 
-/// A random number that is set anew when an epoch ends. Zero: none was set in living memory.
+/// A number that changes when an epoch ends: a random part for each replacement, and below it how often what was derived
+/// since was recalled. It fits into an `i64`. Zero: none was set in living memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Token(pub u64);
+
+/// The bits of a token that count recalls. Should they ever overflow, that is taken for a replacement.
+const RECALL_BITS: u32 = 16;
+
+impl Token {
+    /// The token of a replacement; equal numbers have equal tokens.
+    pub fn of_replacement(random: u64) -> Self {
+        let replacement = (random >> (RECALL_BITS + 1)).max(1);
+        Self(replacement << RECALL_BITS)
+    }
+
+    /// The token after what was derived is recalled: one more.
+    pub fn recalled(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    fn replacement(self) -> u64 {
+        self.0 >> RECALL_BITS
+    }
+}
 
 /// What an epoch is told from the others of the same original by: the tokens set last for its whole bucket, or a part of
 /// it, and for the original by itself.
@@ -39,9 +67,15 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// Whether ending an epoch with this token made the mark what it is.
+    /// Whether the replacement of this token made the mark what it is, recalls since then aside.
     pub fn has(self, token: Token) -> bool {
-        self.bucket == token || self.own == token
+        [self.bucket, self.own].iter().any(|own| own.replacement() == token.replacement())
+    }
+
+    /// Whether nothing was replaced between the two marks.
+    pub(super) fn is_of_replacement_of(self, other: Self) -> bool {
+        let replacements = |mark: Self| (mark.bucket.replacement(), mark.own.replacement());
+        replacements(self) == replacements(other)
     }
 
     /// Reads what [`Mark`] writes.
@@ -65,6 +99,19 @@ impl fmt::Display for Mark {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_recall_changes_a_mark_and_not_what_it_is_of() {
+        for random in [0, 1, u64::MAX] {
+            let token = Token::of_replacement(random);
+            let [mark, recalled] = [token, token.recalled()].map(|own| Mark { own, ..Mark::default() });
+            assert!(mark != recalled && mark.is_of_replacement_of(recalled) && recalled.has(token));
+            assert!(i64::try_from(token.0).is_ok() && !Mark::default().has(token));
+        }
+        let [one, other] =
+            [1 << 20, 2 << 20].map(|random| Mark { bucket: Token::of_replacement(random), ..Mark::default() });
+        assert!(!one.is_of_replacement_of(other) && !one.has(other.bucket));
+    }
 
     #[test]
     fn a_mark_is_read_as_it_was_written() {

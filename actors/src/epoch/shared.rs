@@ -33,6 +33,11 @@ impl Shared {
         self.ask(self.port.end(originals), TELLING).await
     }
 
+    /// Whether the others were told.
+    pub(super) async fn recall(&self, originals: &Originals) -> bool {
+        self.ask(self.port.recall(originals), TELLING).await.is_some()
+    }
+
     async fn ask<T>(&self, question: impl Future<Output = Result<T, Fault>>, limit: Duration) -> Option<T> {
         self.breaker.admit().ok()?;
         let asked = within(Deadline::within(limit), fenced_async(question)).await;

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
@@ -27,10 +27,23 @@ pub(crate) struct Entered {
     number: u64,
 }
 
+/// What ended an epoch. A later one is worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Cause {
+    /// An old result may have been read from a store. What was rendered is not in doubt.
+    Recalled = 1,
+    /// Another instance told of it, as one of the other two. Which one it was shows by the mark.
+    Told,
+    /// The original was replaced.
+    Replaced,
+}
+
 pub(super) struct State {
     pub(super) original: OriginalId,
     table: Arc<Table>,
-    over: AtomicBool,
+    /// The worst [`Cause`] that ended it; zero until it is over.
+    over: AtomicU8,
     /// Begun while the original was closed: nothing outside memory is written under it.
     barren: bool,
     /// Set once, when it is first learnt.
@@ -46,7 +59,7 @@ impl Epoch {
         Self(None)
     }
 
-    /// Whether the original was replaced since.
+    /// Whether the original was replaced since, or what was read of old results is recalled.
     pub fn is_over(&self) -> bool {
         self.0.as_ref().is_some_and(|state| state.is_over())
     }
@@ -77,15 +90,29 @@ impl Epoch {
 }
 
 impl Commit {
-    /// Whether the epoch has not ended meanwhile, on this instance or another. One that cannot be asked for is taken
-    /// not to have.
+    /// Whether the original has not been replaced meanwhile, on this instance or another. When the others cannot be asked,
+    /// what was heard of them counts.
     pub async fn stands(&self) -> bool {
         let Some(state) = &self.epoch.0 else { return true };
-        if state.is_over() {
+        if state.was_ended_by(Cause::Replaced) {
             return false;
         }
-        let (Some(shared), Some(ours)) = (state.table.shared(), state.mark.get()) else { return true };
-        shared.mark(&state.original).await.is_none_or(|current| current == *ours)
+        let current = match state.table.shared() {
+            Some(shared) => shared.mark(&state.original).await,
+            None => None,
+        };
+        match (current, state.mark.get()) {
+            (Some(current), Some(ours)) => current.is_of_replacement_of(*ours),
+            _ => !state.was_ended_by(Cause::Told),
+        }
+    }
+
+    /// To be called when what was written did not stand and was removed again. Somebody may have read it before, so what
+    /// was begun since the original was replaced ends everywhere.
+    pub async fn recall(self) {
+        if let Some(state) = &self.epoch.0 {
+            state.table.recall(&state.original).await;
+        }
     }
 }
 
@@ -120,7 +147,7 @@ impl State {
         Self {
             original,
             table,
-            over: AtomicBool::new(false),
+            over: AtomicU8::new(0),
             barren,
             mark,
             commits: Arc::default(),
@@ -130,11 +157,16 @@ impl State {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.over.load(Ordering::Acquire)
+        self.over.load(Ordering::Acquire) > 0
     }
 
-    pub(super) fn end(&self) {
-        self.over.store(true, Ordering::Release);
+    /// Whether that, or worse, ended the epoch.
+    fn was_ended_by(&self, cause: Cause) -> bool {
+        self.over.load(Ordering::Acquire) >= cause as u8
+    }
+
+    pub(super) fn end(&self, cause: Cause) {
+        self.over.fetch_max(cause as u8, Ordering::AcqRel);
     }
 
     /// Whether the epoch is the one of this mark. The first mark that is learnt is its own.

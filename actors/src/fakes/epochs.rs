@@ -28,6 +28,11 @@ impl FakeEpochs {
         *self.script.lock().expect("no test panics inside a fake") = script;
     }
 
+    /// The token of the replacement of this number, counted from one.
+    pub fn token(number: usize) -> Token {
+        Token::of_replacement((number as u64) << 32)
+    }
+
     /// The mark of an original at this moment, whatever the script.
     pub fn current(&self, original: &OriginalId) -> Mark {
         let ended = self.ended.lock().expect("no test panics inside a fake");
@@ -38,12 +43,8 @@ impl FakeEpochs {
     /// Another instance ends the epochs of originals, whatever the script.
     pub fn end_elsewhere(&self, originals: &Originals) -> Token {
         self.tokens.increment();
-        let token = Token(self.tokens.get() as u64);
-        let name = match originals {
-            Originals::One(original) => original.clone(),
-            Originals::Beginning(text) => OriginalId::new(originals.bucket().unwrap_or(text)),
-        };
-        self.ended.lock().expect("no test panics inside a fake").insert(name, token);
+        let token = Self::token(self.tokens.get());
+        self.ended.lock().expect("no test panics inside a fake").insert(name_of(originals), token);
         token
     }
 
@@ -63,5 +64,20 @@ impl SharedEpochs for FakeEpochs {
     async fn end(&self, originals: &Originals) -> Result<Token, Fault> {
         self.play().await?;
         Ok(self.end_elsewhere(originals))
+    }
+
+    async fn recall(&self, originals: &Originals) -> Result<(), Fault> {
+        self.play().await?;
+        let mut ended = self.ended.lock().expect("no test panics inside a fake");
+        let token = ended.entry(name_of(originals)).or_default();
+        *token = token.recalled();
+        Ok(())
+    }
+}
+
+fn name_of(originals: &Originals) -> OriginalId {
+    match originals {
+        Originals::One(original) => original.clone(),
+        Originals::Beginning(text) => OriginalId::new(originals.bucket().unwrap_or(text)),
     }
 }

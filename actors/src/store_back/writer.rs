@@ -36,6 +36,7 @@ async fn write(item: StoreBackItem, outcome: Outcome, storage: &StorageHandle, s
     // A write that failed may have arrived all the same.
     if !commit.stands().await {
         remove(&item, storage, Deadline::within(settings.write_timeout)).await;
+        commit.recall().await;
         return outcome.tell(Ending::Outdated);
     }
     outcome.tell(if written.is_ok() { Ending::Written } else { Ending::Failed });

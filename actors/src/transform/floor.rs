@@ -26,6 +26,8 @@ pub(super) struct Floor {
     /// What all running renders may take. Whoever has a turn waits here for small renders only, and those are soon over:
     /// large ones have half of it at most, and wait for that before their turn.
     pub(super) memory: Gate,
+    /// Those who look at a header, which takes a thread but hardly any time.
+    pub(super) estimates: Gate,
     pub(super) quarantine: Quarantine,
     stuck: AtomicUsize,
 }
@@ -44,6 +46,7 @@ impl Floor {
             large_shares: Arc::new(Shares::new("large renders", large_places, large_reserved)),
             turnstile: Arc::new(Turnstile::new(settings.running, settings.memory_bytes / 2)),
             memory: Gate::bytes("bytes of pictures", settings.memory_bytes),
+            estimates: Gate::counting("estimates", settings.running.saturating_mul(2)),
             quarantine: Quarantine::new(settings.quarantine, settings.quarantine_keys),
             stuck: AtomicUsize::new(0),
             settings,

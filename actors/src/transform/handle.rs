@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use super::actor::{Job, Transform};
 use super::floor::Floor;
+use super::shares::Announced;
 use super::{Engine, TransformSettings};
 use crate::fault::Fault;
-use crate::gate::Gate;
 use crate::handle::Door;
 use crate::tree::TreeBuilder;
 use crate::vocab::{Deadline, Key, Originals, Owner};
@@ -28,14 +28,14 @@ impl<E: Engine> TransformHandle<E> {
         self.door.ask(&self.floor.renders, job, deadline).await
     }
 
-    /// Refuses now what [`TransformHandle::render`] would refuse, so that nothing is fetched for a render that has no
-    /// place. It takes no place itself.
+    /// Announces a render of `owner`, for as long as its original is being fetched: what would be refused then is refused
+    /// now, before anything is fetched for it. It takes no place itself.
     ///
     /// # Errors
-    /// `Overloaded` when too many renders are queued, or too many of this owner.
-    pub fn has_room(&self, owner: &Owner) -> Result<(), Fault> {
-        let room = self.floor.renders.has_room().and_then(|()| self.floor.shares.has_room(owner));
-        self.door.counting_refusal(room)
+    /// `Overloaded` when too many renders are queued or will be, or too many of this owner.
+    pub fn announce(&self, owner: &Owner) -> Result<Announced, Fault> {
+        let room = self.floor.renders.has_room();
+        self.door.counting_refusal(room.and_then(|()| self.floor.shares.announce(owner)))
     }
 
     /// Tries again what was refused because it panicked, of originals that have been replaced.
@@ -58,10 +58,10 @@ impl TreeBuilder {
         mut engine: impl FnMut() -> E + Send + 'static,
     ) -> TransformHandle<E> {
         let floor = Arc::new(Floor::new(settings));
-        let (renders, large, memory) = (floor.renders.clone(), floor.large.clone(), floor.memory.clone());
+        let admission = [&floor.renders, &floor.large, &floor.memory, &floor.estimates];
         let turnstile = &floor.turnstile;
-        let running = [turnstile.places(), turnstile.large(), turnstile.large_memory()].map(Gate::clone);
-        let gates = [renders, large, memory].into_iter().chain(running).collect();
+        let running = [turnstile.places(), turnstile.large(), turnstile.large_memory()];
+        let gates = admission.into_iter().chain(running).cloned().collect();
         let kept = Arc::clone(&floor);
         let observed = Arc::clone(&floor);
         let door = self

@@ -71,9 +71,11 @@ impl<E: Engine> Render<E> {
 
     /// Asks the engine on a thread of its own: a header that is made to be long must not hold up all actors.
     async fn estimate(&self, job: E::Job) -> Result<(E::Job, Estimate), Fault> {
+        let permit = self.floor.estimates.enter(1, self.stop.deadline()).await?;
         let engine = Arc::clone(&self.engine);
         let estimating = tokio::task::spawn_blocking(move || {
             let estimate = fenced(|| engine.estimate(&job)).and_then(|estimate| estimate);
+            drop(permit);
             (job, estimate)
         });
         let (job, estimate) = estimating.await.map_err(|_| cut_off())?;

@@ -148,11 +148,12 @@ impl Service {
         if let Some(stored) = self.stored(&wish, &flight.epoch, deadline).await? {
             return Ok(stored);
         }
-        self.transform.has_room(&wish.owner())?;
+        let announced = self.transform.announce(&wish.owner())?;
         let original = ObjectKey::new(wish.original);
         let source = self.storage.load(&StoreId::new(ORIGINALS), &original, 1_000, deadline).await?.bytes;
         let Manner { conduct, estimate } = *self.manner.lock().unwrap();
         let job = Job { source, plan: wish.plan(), conduct, estimate, _payload: self.payloads.count() };
+        drop(announced);
         Ok(rendition(self.transform.render(&key, &wish.owner(), job, deadline).await?))
     }
 

@@ -68,13 +68,40 @@ impl Container {
     }
 }
 
-/// Makes the directory `path` and those above it, and returns when they are on the disk.
+/// Makes the directory `path` and those above it, and returns when they are on the disk. `NotFound` when one of them was
+/// removed meanwhile.
 pub(super) fn make_durably(within: &Dir, path: &Path) -> io::Result<()> {
-    if within.is_dir(path) {
+    if path == Path::new("") || within.is_dir(path) {
         return Ok(());
     }
-    within.create_dir_all(path)?;
-    path.ancestors().skip(1).try_for_each(|above| sync(within, above))
+    let mut missing: Vec<_> = path.ancestors().take_while(|above| *above != Path::new("")).collect();
+    while let Some(directory) = missing.pop() {
+        match within.create_dir(directory) {
+            Ok(()) => sync(within, parent_of(directory))?,
+            // A directory, or else what comes next fails on it.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Removes the directories above `path` that hold nothing any more, but never the container. One that something is put
+/// into at this moment stays, or is made again by whoever puts it there.
+pub(super) fn remove_emptied(within: &Dir, path: &Path) {
+    for directory in path.ancestors().skip(1).take_while(|above| *above != Path::new("")) {
+        match within.remove_dir(directory) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            // It is not empty, no directory, or not ours to remove. One that stays harms nobody.
+            Err(_) => return,
+        }
+    }
+}
+
+/// The directory in which `path` lies; empty for the container itself.
+pub(super) fn parent_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
 }
 
 /// Returns when the entries of the directory `path` are on the disk.

@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io::{ErrorKind, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -8,12 +8,17 @@ use mortar_actors::storage::PutCondition;
 use mortar_actors::{EntityTag, Fault, ObjectMeta};
 use s3s::crypto::{Checksum, Md5};
 
-use super::container::{make_durably, sync};
+use super::blocking::Awaited;
+use super::container::{make_durably, parent_of, sync};
 use super::key_path::DRAFTS;
 use super::object::{Object, derived_meta};
 use super::sidecar::Header;
 use super::turns::{changing, comparing};
 use super::{Layout, faults};
+
+/// How often an object is placed before it is given up that the directory for it is removed meanwhile. Each time something
+/// else in it was removed, as its last.
+const PLACINGS: usize = 64;
 
 /// An object while it is being written. It is invisible until [`Draft::publish`]; dropped before, it leaves nothing.
 ///
@@ -61,8 +66,13 @@ impl Draft {
     }
 
     /// Makes the object visible as `path` in one step, if `condition` holds, replacing what was there, after all of it has
-    /// reached the disk.
-    pub(super) fn publish(mut self, path: &Path, condition: &PutCondition) -> Result<ObjectMeta, Fault> {
+    /// reached the disk. When nobody waits for it any more it does not become visible.
+    pub(super) fn publish(
+        mut self,
+        path: &Path,
+        condition: &PutCondition,
+        awaited: &Awaited,
+    ) -> Result<ObjectMeta, Fault> {
         if let Some(hash) = self.hash.take() {
             self.meta.etag = Some(content_tag(hash.finalize()));
             self.file.seek(SeekFrom::Start(0)).map_err(faults::writing)?;
@@ -70,7 +80,7 @@ impl Draft {
         }
         self.file.sync_all().map_err(faults::writing)?;
         let derived = derived_meta(&self.file.metadata().map_err(faults::outage)?, self.length, path);
-        self.place_at(path, condition)?;
+        self.place_at(path, condition, awaited)?;
         Ok(match self.layout {
             Layout::Plain => derived,
             Layout::Sidecar => Header::of(&self.meta).over(derived),
@@ -90,44 +100,71 @@ impl Draft {
         self.file.write_all(&Header::of(&self.meta).encode()?).map_err(faults::writing)
     }
 
-    fn place_at(&mut self, path: &Path, condition: &PutCondition) -> Result<(), Fault> {
-        let parent = path.parent().unwrap_or(Path::new(""));
-        if parent != Path::new("") {
-            make_durably(&self.container, parent).map_err(faults::writing)?;
-        }
+    fn place_at(&mut self, path: &Path, condition: &PutCondition, awaited: &Awaited) -> Result<(), Fault> {
         match condition {
             PutCondition::None => {
                 let _turn = changing(&self.container)?;
-                self.rename_to(path)?;
+                awaited.still()?;
+                self.place_in_directory(path, Self::rename_to).map_err(faults::writing)?;
             }
-            PutCondition::IfAbsent => self.link_to(path)?,
+            PutCondition::IfAbsent => {
+                awaited.still()?;
+                self.place_in_directory(path, Self::link_to).map_err(|error| self.not_linked(path, error))?;
+            }
             PutCondition::IfMatch(tag) => {
                 let _turn = comparing(&self.container)?;
+                awaited.still()?;
                 let present = Object::open(&self.container, path, self.layout)?.into_meta();
                 if present.etag.as_ref() != Some(tag) {
                     return Err(faults::unmet());
                 }
-                self.rename_to(path)?;
+                self.rename_to(path).map_err(faults::writing)?;
             }
         }
-        sync(&self.container, parent).map_err(faults::outage)
+        match sync(&self.container, parent_of(path)) {
+            // The object was removed again, and its directory with it.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            synced => synced.map_err(faults::outage),
+        }
     }
 }
 
 impl Draft {
-    fn rename_to(&mut self, path: &Path) -> Result<(), Fault> {
-        self.container.rename(&self.name, &self.container, path).map_err(faults::writing)?;
+    /// Makes the directory for `path` and places the object there. Whoever removes the last object of a directory removes
+    /// the directory too, perhaps right before the object arrives; then it is made again.
+    fn place_in_directory(
+        &mut self,
+        path: &Path,
+        place: impl Fn(&mut Self, &Path) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let directory = parent_of(path);
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let placed = make_durably(&self.container, directory).and_then(|()| place(self, path));
+            let vanished = placed.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+            if !vanished || tries == PLACINGS {
+                return placed;
+            }
+        }
+    }
+
+    fn rename_to(&mut self, path: &Path) -> io::Result<()> {
+        self.container.rename(&self.name, &self.container, path)?;
         self.published = true;
         Ok(())
     }
 
     /// Gives the file a second name where there is none yet; the first goes with the draft.
-    fn link_to(&self, path: &Path) -> Result<(), Fault> {
-        let linked = self.container.hard_link(&self.name, &self.container, path);
-        linked.map_err(|error| match error.kind() {
+    fn link_to(&mut self, path: &Path) -> io::Result<()> {
+        self.container.hard_link(&self.name, &self.container, path)
+    }
+
+    fn not_linked(&self, path: &Path, error: io::Error) -> Fault {
+        match error.kind() {
             ErrorKind::AlreadyExists if !self.container.is_dir(path) => faults::unmet().caused_by(error),
             _ => faults::writing(error),
-        })
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use futures::stream;
 use mortar_actors::{Body, ByteRange, ByteStream, EntityTag, Fault, FaultKind, Fetched, ObjectMeta};
 
-use super::blocking::blocking;
+use super::blocking::FileThreads;
 use super::sidecar::Header;
 use super::{Layout, faults};
 
@@ -54,7 +54,7 @@ impl Object {
     }
 
     /// The object, or a range of it. Small bodies are read here, larger ones by whoever reads the stream.
-    pub(super) fn into_fetched(mut self, range: Option<ByteRange>) -> Result<Fetched, Fault> {
+    pub(super) fn into_fetched(mut self, range: Option<ByteRange>, threads: &FileThreads) -> Result<Fetched, Fault> {
         let total = self.content_length;
         let out_of_range = || {
             let kind = FaultKind::RangeNotSatisfiable { total };
@@ -66,7 +66,7 @@ impl Object {
         let body = if length <= CHUNK_BYTES {
             Body::Bytes(read_exactly(&self.file, length)?)
         } else {
-            Body::Stream(in_chunks(self.file, length))
+            Body::Stream(in_chunks(self.file, length, threads.clone()))
         };
         Ok(Fetched { meta: self.meta, part, body })
     }
@@ -86,14 +86,14 @@ pub(super) fn derived_meta(file: &Metadata, content_length: u64, path: &Path) ->
     }
 }
 
-fn in_chunks(file: File, length: u64) -> ByteStream {
-    let chunks = stream::try_unfold((file, length), |(file, left)| async move {
+fn in_chunks(file: File, length: u64, threads: FileThreads) -> ByteStream {
+    let chunks = stream::try_unfold((file, length, threads), |(file, left, threads)| async move {
         if left == 0 {
             return Ok(None);
         }
-        let (chunk, file) = blocking(move || Ok((read_exactly(&file, left.min(CHUNK_BYTES))?, file))).await?;
+        let (chunk, file) = threads.work(move || Ok((read_exactly(&file, left.min(CHUNK_BYTES))?, file))).await?;
         let left = left - chunk.len() as u64;
-        Ok(Some((chunk, (file, left))))
+        Ok(Some((chunk, (file, left, threads))))
     });
     ByteStream::new(Some(length), chunks)
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use deadpool_redis::redis::cmd;
+use deadpool_redis::redis::{cmd, pipe};
 use futures::future::try_join_all;
 use mortar_actors::epoch::{Mark, SharedEpochs, Token};
 use mortar_actors::{Fault, OriginalId, Originals};
@@ -40,6 +40,20 @@ impl RedisEpochs {
         set.arg(name).arg(token.0).arg("PX").arg(self.lifetime.as_millis() as u64);
         self.marks.ask(&set).await
     }
+
+    /// One more in one step, so that no replacement is lost.
+    async fn increment(&self, name: String) -> Result<(), Fault> {
+        let mut increment = pipe();
+        increment.cmd("INCR").arg(&name).ignore();
+        increment.cmd("PEXPIRE").arg(&name).arg(self.lifetime.as_millis() as u64).ignore();
+        self.marks.ask(&increment).await
+    }
+
+    async fn announce(&self, originals: &Originals) -> Result<(), Fault> {
+        let mut announce = cmd("PUBLISH");
+        announce.arg(self.announcements.replaced_channel()).arg(self.announcements.replaced_message(originals));
+        self.announcer.ask::<u64>(&announce).await.map(drop)
+    }
 }
 
 #[async_trait]
@@ -50,12 +64,16 @@ impl SharedEpochs for RedisEpochs {
     }
 
     async fn end(&self, originals: &Originals) -> Result<Token, Fault> {
-        let token = Token(rand::random_range(1..=u64::MAX));
+        let token = Token::of_replacement(rand::random());
         let names = marks::names_of(&self.marks, originals);
         try_join_all(names.into_iter().map(|name| self.set(name, token))).await?;
-        let mut announce = cmd("PUBLISH");
-        announce.arg(self.announcements.replaced_channel()).arg(self.announcements.replaced_message(originals));
-        self.announcer.ask::<u64>(&announce).await?;
+        self.announce(originals).await?;
         Ok(token)
+    }
+
+    async fn recall(&self, originals: &Originals) -> Result<(), Fault> {
+        let names = marks::names_of(&self.marks, originals);
+        try_join_all(names.into_iter().map(|name| self.increment(name))).await?;
+        self.announce(originals).await
     }
 }

@@ -50,6 +50,16 @@ pub(super) fn no_bucket() -> Fault {
     Fault::new(FaultKind::Upstream, "the storage's bucket does not exist")
 }
 
+/// There is no such object.
+pub(super) fn absent() -> Fault {
+    Fault::new(FaultKind::NotFound, "the object does not exist")
+}
+
+/// There can be no such object.
+pub(super) fn unnameable() -> Fault {
+    Fault::new(FaultKind::Invalid, "this store cannot hold an object of that name")
+}
+
 /// The range lies outside of an object of `total` bytes.
 pub(super) fn out_of_range(total: u64) -> Fault {
     Fault::new(FaultKind::RangeNotSatisfiable { total }, "the asked range lies outside the object")
@@ -61,12 +71,10 @@ fn fault(method: &Method, status: StatusCode, code: &str, headers: &HeaderMap, b
         (_, "NoSuchBucket") => no_bucket(),
         (_, "NoSuchUpload") => upstream("the store has lost the upload"),
         (_, "InvalidObjectState") => Fault::new(FaultKind::Archived, "the object lies in an archive"),
-        (_, "KeyTooLongError" | "InvalidURI" | "XMinioInvalidObjectName" | "XMinioParentIsObject") => {
-            Fault::new(FaultKind::Invalid, "this store cannot hold an object of that name")
-        }
+        (_, "KeyTooLongError" | "InvalidURI" | "XMinioInvalidObjectName" | "XMinioParentIsObject") => unnameable(),
         (_, "EntityTooLarge") => Fault::new(FaultKind::TooLarge, "the object is larger than the store allows"),
         (_, "RequestTimeout") => Fault::new(FaultKind::TimedOut, "the store waited too long for the body"),
-        (404, _) => Fault::new(FaultKind::NotFound, "the object does not exist"),
+        (404, _) => absent(),
         (412, _) | (409, "ConditionalRequestConflict") => {
             Fault::new(FaultKind::PreconditionFailed, "the object is not the one that the request expects")
         }

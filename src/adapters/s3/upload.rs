@@ -14,9 +14,9 @@ use rusoto_s3::{PutObjectRequest, S3};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::gather::Gather;
-use super::S3Store;
 use super::exchange::Manner;
 use super::meta::{self, Travelling};
+use super::{S3Store, name, refusal};
 use crate::adapters::measured::measured;
 use crate::config::S3Config;
 
@@ -62,6 +62,7 @@ impl S3Store {
         body: Body,
         condition: &PutCondition,
     ) -> Result<ObjectMeta, Fault> {
+        let name = name(key).ok_or_else(refusal::unnameable)?;
         if meta.content_type.is_none() {
             meta.content_type = mime_guess::from_path(key.as_str()).first_raw().map(str::to_owned);
         }
@@ -69,16 +70,16 @@ impl S3Store {
         let first = source.part(self.uploads.place().await?).await?;
         let (tag, length) = if source.is_at_end().await? {
             let length = first.length as u64;
-            (self.put_whole(key, &meta, first, condition).await?, length)
+            (self.put_whole(name, &meta, first, condition).await?, length)
         } else {
-            self.put_parts(key, &meta, first, source, condition).await?
+            self.put_parts(name, &meta, first, source, condition).await?
         };
         Ok(ObjectMeta { length: Some(length), etag: tag.as_deref().and_then(meta::tag), last_modified: None, ..meta })
     }
 
     async fn put_whole(
         &self,
-        key: &ObjectKey,
+        key: String,
         meta: &ObjectMeta,
         whole: Part,
         condition: &PutCondition,
@@ -86,7 +87,7 @@ impl S3Store {
         let travelling = Travelling::of(meta);
         let request = PutObjectRequest {
             bucket: self.endpoint.bucket.clone(),
-            key: key.to_string(),
+            key,
             body: Some(placeholder(whole.length)),
             content_type: meta.content_type.clone(),
             cache_control: travelling.cache_control,
@@ -125,7 +126,7 @@ fn header_value(text: &str, name: &HeaderName) -> Result<HeaderValue, Fault> {
 fn unmet_if_absent<T>(answer: Result<T, Fault>, condition: &PutCondition) -> Result<T, Fault> {
     match answer {
         Err(fault) if fault.is_not_found() && !matches!(condition, PutCondition::IfMatch(_)) => {
-            Err(super::refusal::no_bucket().caused_by(fault))
+            Err(refusal::no_bucket().caused_by(fault))
         }
         answer => answer,
     }

@@ -1,6 +1,7 @@
 //! Making an object of its parts.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
@@ -10,10 +11,11 @@ use s3s::dto::*;
 use s3s::{S3Response, S3Result, s3_error};
 
 use super::MAX_PARTS;
+use super::completion::Completion;
 use super::ledger::{ArrivedPart, Ledger, UploadId};
 use crate::s3::codes::error_of;
 use crate::s3::object_headers::condition;
-use crate::s3::operations::{Operations, etag_of, to_its_end};
+use crate::s3::operations::{Operations, to_its_end};
 use crate::s3::upload::{decode_hex, hex};
 
 /// Least bytes of every part but the last.
@@ -28,34 +30,36 @@ impl Operations {
         &self,
         input: CompleteMultipartUploadInput,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-        let place = self.place(&input.bucket, &input.key)?;
+        let CompleteMultipartUploadInput { bucket, key, .. } = input;
+        let place = self.place(&bucket, &key)?;
         let condition = condition(input.if_match.as_ref(), input.if_none_match.as_ref())?;
-        let ledger = self.ledger(&input.bucket)?;
+        let ledger = self.ledger(&bucket)?;
         let id = UploadId::parse(&input.upload_id)?;
-        let entry = ledger.entry(&id, &input.key).await?;
         let named = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
-        let parts = choose(&named, ledger.arrived(&id).await?)?;
-        let length = parts.iter().filter_map(|part| part.meta.length).sum();
-        self.check_length(Some(length))?;
-        let meta = ObjectMeta { length: Some(length), etag: etag_over(&parts), ..entry.into_meta() };
+        let asked = Completion::asked(&key, &named);
+        let (meta, parts) = match self.prepare(&ledger, &id, &key, &named).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                let before = asked.or_before(&ledger, &id, error).await?;
+                return Ok(S3Response::new(answer(bucket, key, before)));
+            }
+        };
         let deadline = self.in_time_for_a_body();
-        let body = Body::Stream(ByteStream::new(Some(length), joined(ledger.clone(), parts, deadline)));
+        let body = Body::Stream(ByteStream::new(meta.length, joined(ledger.clone(), parts, deadline)));
 
-        let (pipeline, bucket, key) = (self.pipeline.clone(), input.bucket, input.key);
+        let pipeline = Arc::clone(&self.pipeline);
         let made = to_its_end(async move {
             let stored = pipeline.storage.put(&place.store, &place.key, meta, body, condition, deadline).await;
-            let settled = pipeline.settle(&bucket, &place.key, stored).await;
-            let stored = settled.map_err(|fault| error_of(&fault))?;
-            if let Err(error) = ledger.end(&id).await {
-                tracing::warn!(%error, "parts of a completed upload are left to be swept");
-            }
-            Ok(CompleteMultipartUploadOutput {
-                location: Some(format!("/{bucket}/{key}")),
-                e_tag: etag_of(&stored),
-                bucket: Some(bucket),
-                key: Some(key),
-                ..CompleteMultipartUploadOutput::default()
-            })
+            let completion = match pipeline.settle(&bucket, &place.key, stored).await {
+                Ok(stored) => {
+                    let completion = asked.answered(stored.etag.map(|tag| tag.opaque().to_owned()));
+                    ledger.complete(&id, &completion).await;
+                    completion
+                }
+                // The same request may have been under way twice.
+                Err(fault) => asked.or_before(&ledger, &id, error_of(&fault)).await?,
+            };
+            Ok(answer(bucket, key, completion))
         });
         let mut made = made.boxed();
         match tokio::time::timeout(HELD_BACK, &mut made).await {
@@ -65,6 +69,32 @@ impl Operations {
                 ..CompleteMultipartUploadOutput::default()
             })),
         }
+    }
+
+    /// What the object is to be, and the parts to make it of.
+    async fn prepare(
+        &self,
+        ledger: &Ledger,
+        id: &UploadId,
+        key: &str,
+        named: &[CompletedPart],
+    ) -> S3Result<(ObjectMeta, Vec<ArrivedPart>)> {
+        let entry = ledger.entry(id, key).await?;
+        let parts = choose(named, ledger.arrived(id).await?)?;
+        let length = parts.iter().filter_map(|part| part.meta.length).sum();
+        self.check_length(Some(length))?;
+        let meta = ObjectMeta { length: Some(length), etag: etag_over(&parts), ..entry.into_meta() };
+        Ok((meta, parts))
+    }
+}
+
+fn answer(bucket: String, key: String, completion: Completion) -> CompleteMultipartUploadOutput {
+    CompleteMultipartUploadOutput {
+        location: Some(format!("/{bucket}/{key}")),
+        e_tag: completion.into_etag().map(ETag::Strong),
+        bucket: Some(bucket),
+        key: Some(key),
+        ..CompleteMultipartUploadOutput::default()
     }
 }
 

@@ -6,24 +6,29 @@ use futures::{StreamExt, TryStreamExt, stream};
 use mortar_actors::storage::{ListPage, ListRequest, Listed, PutCondition, StorageHandle};
 use mortar_actors::{Body, Deadline, ObjectKey, ObjectMeta, StoreId};
 use s3s::{S3Result, s3_error};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::completion::Completion;
 use crate::s3::codes::error_of;
 use crate::s3::upload::{decode_hex, hex};
 
 /// Below this lies everything of open uploads; [`is_reserved`](crate::domain::is_reserved) keeps it from everybody else.
 pub(super) const UPLOADS: &str = ".mortar/uploads/";
 
+/// Below this lies what is remembered of uploads that were completed.
+pub(super) const COMPLETED: &str = ".mortar/completed/";
+
 /// Entries asked for at a time.
 pub(super) const PAGE: usize = 1000;
 
-/// Most bytes of an entry.
+/// Most bytes of an entry, and of what is remembered.
 const ENTRY_BYTES: u64 = 64 * 1024;
 
 /// Removals at once.
 const REMOVALS: usize = 8;
 
-/// The open uploads of one bucket.
+/// The uploads of one bucket: open ones, and those that were completed of late.
 #[derive(Clone)]
 pub(super) struct Ledger {
     pub(super) storage: StorageHandle,
@@ -73,6 +78,11 @@ impl UploadId {
         ObjectKey::new(format!("{UPLOADS}{self}/entry"))
     }
 
+    /// Where it is remembered that it was completed.
+    fn completion(&self) -> ObjectKey {
+        ObjectKey::new(format!("{COMPLETED}{self}"))
+    }
+
     /// Where a part lies. Numbers have five digits, so that names have the order of numbers.
     pub(super) fn part(&self, number: i32) -> ObjectKey {
         ObjectKey::new(format!("{UPLOADS}{self}/part-{number:05}"))
@@ -104,11 +114,7 @@ impl Ledger {
 
     /// Opens an upload.
     pub(super) async fn begin(&self, id: &UploadId, entry: &Entry) -> S3Result<()> {
-        let body = serde_json::to_vec(entry).map_err(|cause| s3_error!(cause, InternalError))?;
-        let meta = ObjectMeta { length: Some(body.len() as u64), ..ObjectMeta::default() };
-        let body = Body::Bytes(body.into());
-        let written = self.storage.put(&self.store, &id.entry(), meta, body, PutCondition::None, self.soon()).await;
-        written.map(drop).map_err(|fault| error_of(&fault))
+        self.write(&id.entry(), entry).await
     }
 
     /// What an open upload of this object was begun with.
@@ -122,13 +128,31 @@ impl Ledger {
 
     /// What an upload was begun with, and when; `None` when there is no such upload.
     pub(super) async fn read(&self, id: &UploadId) -> S3Result<Option<(Entry, Option<SystemTime>)>> {
-        let loaded = match self.storage.load(&self.store, &id.entry(), ENTRY_BYTES, self.soon()).await {
+        self.load(&id.entry()).await
+    }
+
+    /// How an upload was completed; `None` when it was not, or too long ago.
+    pub(super) async fn completed(&self, id: &UploadId) -> S3Result<Option<Completion>> {
+        Ok(self.load(&id.completion()).await?.map(|(completion, _)| completion))
+    }
+
+    async fn write(&self, key: &ObjectKey, value: &impl Serialize) -> S3Result<()> {
+        let body = serde_json::to_vec(value).map_err(|cause| s3_error!(cause, InternalError))?;
+        let meta = ObjectMeta { length: Some(body.len() as u64), ..ObjectMeta::default() };
+        let body = Body::Bytes(body.into());
+        let written = self.storage.put(&self.store, key, meta, body, PutCondition::None, self.soon()).await;
+        written.map(drop).map_err(|fault| error_of(&fault))
+    }
+
+    /// What was written, and when.
+    async fn load<T: DeserializeOwned>(&self, key: &ObjectKey) -> S3Result<Option<(T, Option<SystemTime>)>> {
+        let loaded = match self.storage.load(&self.store, key, ENTRY_BYTES, self.soon()).await {
             Ok(loaded) => loaded,
             Err(fault) if fault.is_not_found() => return Ok(None),
             Err(fault) => return Err(error_of(&fault)),
         };
-        let entry = serde_json::from_slice(&loaded.bytes).map_err(|cause| s3_error!(cause, InternalError))?;
-        Ok(Some((entry, loaded.meta.last_modified)))
+        let value = serde_json::from_slice(&loaded.bytes).map_err(|cause| s3_error!(cause, InternalError))?;
+        Ok(Some((value, loaded.meta.last_modified)))
     }
 
     /// The parts that have arrived, in their order.
@@ -178,15 +202,32 @@ impl Ledger {
         }
     }
 
+    /// Ends an upload that was made an object, and remembers how. Whatever fails of it costs the client nothing but a
+    /// second answer.
+    pub(super) async fn complete(&self, id: &UploadId, completion: &Completion) {
+        // Before the parts are gone, so that whoever misses one of them finds out why.
+        if let Err(error) = self.write(&id.completion(), completion).await {
+            tracing::warn!(%error, "that an upload was completed is not remembered");
+        }
+        if let Err(error) = self.end(id).await {
+            tracing::warn!(%error, "parts of a completed upload are left to be swept");
+        }
+    }
+
     /// Removes an upload and all of its parts. It is gone for clients first, so that a failure on the way leaves nothing
     /// that could be completed; what is left then is swept later.
     pub(super) async fn end(&self, id: &UploadId) -> S3Result<()> {
+        self.remove([id.entry()]).await?;
+        let parts = self.arrived(id).await?;
+        self.remove(parts.into_iter().map(|part| part.key)).await
+    }
+
+    /// Removes objects of these uploads.
+    pub(super) async fn remove(&self, keys: impl IntoIterator<Item = ObjectKey>) -> S3Result<()> {
         let delete = |key: ObjectKey| async move {
             self.storage.delete(&self.store, &key, self.soon()).await.map_err(|fault| error_of(&fault))
         };
-        delete(id.entry()).await?;
-        let parts = self.arrived(id).await?;
-        stream::iter(parts).map(|part| delete(part.key)).buffer_unordered(REMOVALS).try_collect().await
+        stream::iter(keys).map(delete).buffer_unordered(REMOVALS).try_collect().await
     }
 
     pub(super) async fn page(
@@ -221,7 +262,7 @@ mod tests {
     #[test]
     fn everything_of_an_upload_is_reserved_and_parts_are_in_order() {
         let id = UploadId::random();
-        assert!(crate::domain::is_reserved(id.entry().as_str()));
+        assert!([id.entry(), id.completion()].iter().all(|key| crate::domain::is_reserved(key.as_str())));
         let names: Vec<_> = [1, 2, 10, 10_000].map(|number| id.part(number)).into();
         assert!(names.is_sorted() && names.iter().all(|name| crate::domain::is_reserved(name.as_str())));
     }

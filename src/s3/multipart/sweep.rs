@@ -1,23 +1,24 @@
-//! Removing uploads that nobody completed.
+//! Removing uploads that nobody completed, and what is remembered of those that were completed long ago.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use mortar_actors::StoreId;
-use mortar_actors::storage::StorageHandle;
+use mortar_actors::storage::{Listed, StorageHandle};
 use s3s::{S3ErrorCode, S3Result};
 
-use super::ledger::{Ledger, UPLOADS, UploadId};
+use super::ledger::{COMPLETED, Ledger, UPLOADS, UploadId};
 use crate::config::Config;
 
 /// Longest time between two sweeps.
 const INTERVAL: Duration = Duration::from_secs(3600);
 
-/// Removes, now and then, multipart uploads that nobody completes.
+/// Removes, now and then, multipart uploads that nobody completes, and forgets those that were completed.
 #[derive(Clone, Debug)]
 pub struct Sweep {
     stores: Vec<StoreId>,
     time_to_live: Duration,
+    remembered: Duration,
     patience: Duration,
 }
 
@@ -32,6 +33,7 @@ impl Sweep {
         Self {
             stores: buckets.map(|bucket| bucket.originals().clone()).collect(),
             time_to_live: config.s3_api.multipart_time_to_live,
+            remembered: config.s3_api.multipart_completed_time_to_live,
             patience: config.server.request_timeout,
         }
     }
@@ -41,7 +43,7 @@ impl Sweep {
         loop {
             for store in &self.stores {
                 let ledger = Ledger { storage: storage.clone(), store: store.clone(), patience: self.patience };
-                match sweep(&ledger, self.time_to_live).await {
+                match self.sweep(&ledger).await {
                     Ok(()) => {}
                     // A store that is only read has no uploads.
                     Err(error) if *error.code() == S3ErrorCode::MethodNotAllowed => {}
@@ -50,19 +52,37 @@ impl Sweep {
                     }
                 }
             }
-            tokio::time::sleep(INTERVAL.min(self.time_to_live)).await;
+            tokio::time::sleep(INTERVAL.min(self.time_to_live).min(self.remembered)).await;
         }
+    }
+
+    async fn sweep(&self, ledger: &Ledger) -> S3Result<()> {
+        for (id, began) in beginnings(ledger).await? {
+            if is_older(began, self.time_to_live) {
+                ledger.end(&id).await?;
+                tracing::info!(store = %ledger.store, upload = %id, "an upload that was not completed is removed");
+            }
+        }
+        forget(ledger, self.remembered).await
     }
 }
 
-async fn sweep(ledger: &Ledger, time_to_live: Duration) -> S3Result<()> {
-    for (id, began) in beginnings(ledger).await? {
-        if began.elapsed().is_ok_and(|age| age > time_to_live) {
-            ledger.end(&id).await?;
-            tracing::info!(store = %ledger.store, upload = %id, "an upload that was not completed is removed");
+fn is_older(moment: SystemTime, age: Duration) -> bool {
+    moment.elapsed().is_ok_and(|passed| passed > age)
+}
+
+/// Forgets, page by page, uploads that were completed that long ago.
+async fn forget(ledger: &Ledger, remembered: Duration) -> S3Result<()> {
+    let mut next = None;
+    loop {
+        let page = ledger.page(COMPLETED, None, next).await?;
+        let is_old = |listed: &Listed| listed.meta.last_modified.is_some_and(|written| is_older(written, remembered));
+        ledger.remove(page.objects.into_iter().filter(is_old).map(|listed| listed.key)).await?;
+        next = page.next;
+        if next.is_none() {
+            return Ok(());
         }
     }
-    Ok(())
 }
 
 /// When each upload began: the time of the oldest object that it has, since the first one is written before all others.

@@ -4,7 +4,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use super::*;
 
 const LIMITS: UploadLimits =
-    UploadLimits { bytes: 1000, timeout: Duration::from_secs(60), idle: Duration::from_secs(5) };
+    UploadLimits { bytes: 1000, timeout: Duration::from_secs(60), idle: Duration::from_secs(5), min_rate: 0 };
 
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
     let pair =

@@ -1,5 +1,5 @@
 use mortar_actors::storage::PutCondition;
-use mortar_actors::{Fault, FaultKind, ObjectKey, ObjectMeta};
+use mortar_actors::{Fault, FaultKind, ObjectMeta};
 use rusoto_s3::{
     AbortMultipartUploadRequest, CompleteMultipartUploadRequest, CompletedMultipartUpload, CompletedPart,
     CreateMultipartUploadRequest, S3, UploadPartRequest,
@@ -18,7 +18,7 @@ const MAX_PARTS: i64 = 10_000;
 /// parts.
 struct Upload {
     store: S3Store,
-    key: ObjectKey,
+    key: String,
     id: String,
     is_over: bool,
 }
@@ -34,7 +34,7 @@ impl S3Store {
     /// Writes a body in parts and tells its validator and its length.
     pub(super) async fn put_parts(
         &self,
-        key: &ObjectKey,
+        key: String,
         meta: &ObjectMeta,
         first: Part,
         mut source: Gather,
@@ -64,11 +64,11 @@ impl S3Store {
         Ok((tag, length))
     }
 
-    async fn begin(&self, key: &ObjectKey, meta: &ObjectMeta) -> Result<Upload, Fault> {
+    async fn begin(&self, key: String, meta: &ObjectMeta) -> Result<Upload, Fault> {
         let travelling = Travelling::of(meta);
         let request = CreateMultipartUploadRequest {
             bucket: self.endpoint.bucket.clone(),
-            key: key.to_string(),
+            key: key.clone(),
             content_type: meta.content_type.clone(),
             cache_control: travelling.cache_control,
             content_disposition: travelling.content_disposition,
@@ -81,13 +81,13 @@ impl S3Store {
         let answer = self.ask(Manner::once(), |s3| async move { s3.create_multipart_upload(request).await }).await;
         let id = unmet_if_absent(answer, &PutCondition::None)?.upload_id;
         let id = id.ok_or_else(|| Fault::new(FaultKind::Upstream, "the store began an upload without a name"))?;
-        Ok(Upload { store: self.clone(), key: key.clone(), id, is_over: false })
+        Ok(Upload { store: self.clone(), key, id, is_over: false })
     }
 
-    async fn put_part(self, key: ObjectKey, id: String, number: i64, part: Part) -> Result<CompletedPart, Fault> {
+    async fn put_part(self, key: String, id: String, number: i64, part: Part) -> Result<CompletedPart, Fault> {
         let request = UploadPartRequest {
             bucket: self.endpoint.bucket.clone(),
-            key: key.to_string(),
+            key,
             upload_id: id,
             part_number: number,
             body: Some(placeholder(part.length)),
@@ -129,7 +129,7 @@ impl Upload {
         parts.sort_by_key(|part| part.part_number);
         let request = CompleteMultipartUploadRequest {
             bucket: self.store.endpoint.bucket.clone(),
-            key: self.key.to_string(),
+            key: self.key.clone(),
             upload_id: self.id.clone(),
             multipart_upload: Some(CompletedMultipartUpload { parts: Some(parts) }),
             ..CompleteMultipartUploadRequest::default()
@@ -153,7 +153,7 @@ impl Drop for Upload {
         let (store, key) = (self.store.clone(), self.key.clone());
         let request = AbortMultipartUploadRequest {
             bucket: store.endpoint.bucket.clone(),
-            key: key.to_string(),
+            key: key.clone(),
             upload_id: std::mem::take(&mut self.id),
             ..AbortMultipartUploadRequest::default()
         };

@@ -1,0 +1,227 @@
+//! Stores that hang, answer slowly, break off, lie about lengths or answer nonsense: each has its status, in bounded time,
+//! nothing of it is kept, and nothing is left of it.
+
+#![expect(clippy::unwrap_used, reason = "everything here is a test")]
+
+mod harness;
+
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use harness::origin::{ALLOW_LOOPBACK, Asked, Origin, Reply};
+use harness::wire::Wire;
+use harness::{Answer, Mortar, drawn_jpeg, everything_below, wait_for};
+
+/// Longest wait for the answer to any failure, with the limits of [`start`] and on a busy machine.
+const BOUNDED: Duration = Duration::from_secs(30);
+
+/// The kinds of storage that are asked over a network.
+const KINDS: [&str; 2] = ["http", "s3"];
+
+/// A way to fail, and what becomes of it.
+struct Failure {
+    name: &'static str,
+    reply: Reply,
+    status: u16,
+    code: &'static str,
+}
+
+fn failure(name: &'static str, reply: Reply, (status, code): (u16, &'static str)) -> Failure {
+    Failure { name, reply, status, code }
+}
+
+fn failures(picture: &[u8]) -> Vec<Failure> {
+    const LATE: (u16, &str) = (504, "timed_out");
+    const BAD: (u16, &str) = (502, "upstream_error");
+    const NO_PICTURE: (u16, &str) = (422, "unprocessable_image");
+    let whole = answer(picture.len(), picture);
+    let chunk =
+        [b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1000\r\n".as_slice(), &picture[..0x1000]].concat();
+    let long_head = format!("HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 0\r\n\r\n", "x".repeat(2 << 20));
+    vec![
+        failure("it hangs", Reply::Silence, LATE),
+        failure("it hangs after the headers", Reply::HeadOnly, LATE),
+        failure("it is too slow", Reply::Dripping(whole.clone(), Duration::from_millis(20)), LATE),
+        failure("it fails", Reply::status(500), BAD),
+        failure("it leaves without a word", Reply::Raw(Vec::new()), BAD),
+        failure("it breaks off in its headers", Reply::Raw(whole[..20].to_vec()), BAD),
+        failure("it breaks off after the headers", Reply::Raw(answer(picture.len(), &[])), BAD),
+        failure("it breaks off in its body", Reply::Raw(whole[..whole.len() - 1].to_vec()), BAD),
+        failure("it breaks off in a chunk", Reply::Raw(chunk.clone()), BAD),
+        failure("it breaks off between chunks", Reply::Raw([&chunk, b"\r\n".as_slice()].concat()), BAD),
+        failure("it tells a length that is too small", Reply::Raw(answer(picture.len() / 2, picture)), NO_PICTURE),
+        failure(
+            "it tells two lengths",
+            Reply::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n12345".to_vec()),
+            BAD,
+        ),
+        failure(
+            "it tells a length that is none",
+            Reply::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\n12345".to_vec()),
+            BAD,
+        ),
+        failure("it has too many headers", Reply::Raw(long_head.into_bytes()), BAD),
+        failure("it speaks something else", Reply::Raw(b"220 smtp.example ESMTP\r\n".to_vec()), BAD),
+        failure("it sends no picture", Reply::ok(b"<html>Please log in</html>"), NO_PICTURE),
+        failure("it sends nothing", Reply::ok(b""), NO_PICTURE),
+    ]
+}
+
+/// A 200 that tells this length, and this body.
+fn answer(length: usize, body: &[u8]) -> Vec<u8> {
+    [format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").as_bytes(), body].concat()
+}
+
+/// An origin that answers as it was told last.
+fn changing(reply: Reply) -> (Origin, Arc<Mutex<Reply>>) {
+    let reply = Arc::new(Mutex::new(reply));
+    let told = Arc::clone(&reply);
+    (Origin::start(move |_: &Asked| told.lock().unwrap().clone()), reply)
+}
+
+/// The keys of a storage at `address`.
+fn storage(kind: &str, address: &str) -> String {
+    match kind {
+        "http" => format!("kind = \"http\"\nurl = \"http://{address}/<item>\"\n"),
+        _ => format!(
+            "kind = \"s3\"\nendpoint = \"http://{address}\"\nbucket = \"photos\"\naccess_key = \"key\"\n\
+             secret_access_key = \"secret\"\n"
+        ),
+    }
+}
+
+/// With a bucket `remote`, little patience, and breakers that never open, so that each failure is seen by itself.
+fn start(originals: &str, results: &str) -> Mortar {
+    const PATIENCE: &str = "first_byte_timeout = \"700ms\"\nidle_body_timeout = \"700ms\"\n";
+    let more = format!(
+        "{ALLOW_LOOPBACK}{PATIENCE}[s3]\n{PATIENCE}backoff = \"10ms\"\n\
+         [actors.storage]\nbreaker_failures = 100000\n[actors.store_back]\nwrite_timeout = \"3s\"\n\
+         [buckets.remote.storages.basic]\n{originals}[buckets.remote.storages.transform]\n{results}\
+         [buckets.remote.transform]\nkind = \"query\"\n"
+    );
+    Mortar::with("request_timeout = \"3s\"", &more)
+}
+
+fn on_disk() -> &'static str {
+    "kind = \"local-meta\"\nroot_path = \"{root}/results\"\n"
+}
+
+fn in_bounded_time(mortar: &Mortar, path: &str) -> Answer {
+    let asked = Instant::now();
+    let answer = mortar.get(path);
+    assert!(asked.elapsed() < BOUNDED, "{path} took {:?}", asked.elapsed());
+    answer
+}
+
+/// A picture is asked for while its store fails, by several at once, and then once more when the store is well again.
+#[test]
+fn every_failure_has_its_answer_and_is_over_with_it() {
+    let picture = drawn_jpeg(300, 240);
+    for kind in KINDS {
+        let (origin, reply) = changing(Reply::Silence);
+        let mortar = start(&storage(kind, &origin.address), on_disk());
+        for Failure { name, reply: failing, status, code } in failures(&picture) {
+            *reply.lock().unwrap() = failing;
+            let path = format!("/remote/{}.jpg?width=50", name.replace(' ', "-"));
+            thread::scope(|scope| {
+                for _ in 0..3 {
+                    scope.spawn(|| {
+                        let failed = in_bounded_time(&mortar, &path);
+                        assert_eq!((failed.status, failed.error_code().as_str()), (status, code), "{kind}: {name}");
+                        assert!(status < 500 || failed.header("cache-control") == "no-store", "{kind}: {name}");
+                    });
+                }
+            });
+            mortar.wait_until_idle();
+            origin.wait_until_left();
+            assert_eq!(mortar.detail("cache")["entries"], 0, "{kind}: {name}");
+            assert_eq!(everything_below(&mortar.root().join("results")).len(), 0, "{kind}: {name}");
+        }
+        *reply.lock().unwrap() = Reply::ok(&picture);
+        for Failure { name, .. } in failures(&picture) {
+            let path = format!("/remote/{}.jpg?width=50", name.replace(' ', "-"));
+            assert_eq!(mortar.get(&path).picture().dimensions(), (50, 40), "{kind}: {name}");
+        }
+        assert_eq!(mortar.stats()["http"]["panics"], 0);
+    }
+}
+
+/// An original that is answered as it is may have its head out before its store fails. Then it must not look whole: the
+/// connection ends early.
+#[test]
+fn an_original_whose_store_fails_never_looks_whole() {
+    let picture = drawn_jpeg(300, 240);
+    for kind in KINDS {
+        let (origin, reply) = changing(Reply::Silence);
+        let mortar = start(&storage(kind, &origin.address), on_disk());
+        // What is no picture is none of the server's business here, and a length that is too small cannot be seen.
+        for Failure { name, reply: failing, status, .. } in failures(&picture).into_iter().filter(|it| it.status != 422)
+        {
+            *reply.lock().unwrap() = failing;
+            let asked = Instant::now();
+            let told = Wire::asking(&mortar, "/remote/a.jpg").rest();
+            assert!(asked.elapsed() < BOUNDED, "{kind}: {name}: {:?}", asked.elapsed());
+            let text = String::from_utf8_lossy(&told);
+            let head = text.split_once("\r\n\r\n").map_or("", |(head, _)| head);
+            if head.starts_with("HTTP/1.1 200 ") {
+                let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+                let is_whole = match length {
+                    Some(length) => told.len() >= head.len() + 4 + length.parse::<usize>().unwrap(),
+                    None => told.ends_with(b"0\r\n\r\n"),
+                };
+                assert!(!is_whole, "{kind}: {name}: {} bytes: {head}", told.len());
+            } else if !told.is_empty() {
+                assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{kind}: {name}: {head}");
+            }
+            mortar.wait_until_idle();
+            origin.wait_until_left();
+        }
+        *reply.lock().unwrap() = Reply::ok(&picture);
+        assert_eq!(mortar.get("/remote/a.jpg").body, picture);
+    }
+}
+
+/// Results that cannot be stored are answered all the same. What is read of them is told apart: a result that is no picture
+/// is made again, and a store that does not answer is an outage, not a miss.
+#[test]
+fn a_store_of_results_may_fail_in_any_way() {
+    let picture = drawn_jpeg(300, 240);
+    let writes_fail_by = Arc::new(Mutex::new(Reply::Silence));
+    let told = Arc::clone(&writes_fail_by);
+    let results = Origin::start(move |asked| match asked.method.as_str() {
+        "GET" => Reply::status(404),
+        _ => told.lock().unwrap().clone(),
+    });
+    let mortar = start(on_disk(), &storage("s3", &results.address));
+    std::fs::create_dir_all(mortar.root().join("results/remote")).unwrap();
+    std::fs::write(mortar.root().join("results/remote/a.jpg"), &picture).unwrap();
+    let written = failures(&picture).into_iter().filter(|failure| failure.status != 422);
+    let mut failed = 0;
+    for (Failure { name, reply, .. }, width) in written.zip(10..) {
+        *writes_fail_by.lock().unwrap() = reply;
+        let answer = in_bounded_time(&mortar, &format!("/remote/a.jpg?width={width}"));
+        assert_eq!(answer.picture().width(), width, "{name}");
+        failed += 1;
+        wait_for("the write to fail", || (mortar.detail("store-back")["failed"] == failed).then_some(()));
+        mortar.wait_until_idle();
+        results.wait_until_left();
+    }
+
+    let (results, reads_fail_by) = changing(Reply::Silence);
+    let mortar = start(on_disk(), &storage("s3", &results.address));
+    std::fs::create_dir_all(mortar.root().join("results/remote")).unwrap();
+    std::fs::write(mortar.root().join("results/remote/a.jpg"), &picture).unwrap();
+    // A length that is too small cannot be seen in a result that begins as a picture.
+    let failing = || failures(&picture).into_iter().filter(|failure| !failure.name.ends_with("too small"));
+    for (Failure { name, reply, status, code }, width) in failing().zip(10..) {
+        *reads_fail_by.lock().unwrap() = reply;
+        let answer = in_bounded_time(&mortar, &format!("/remote/a.jpg?width={width}"));
+        match status {
+            422 => assert_eq!(answer.picture().width(), width, "{name}"),
+            status => assert_eq!((answer.status, answer.error_code().as_str()), (status, code), "{name}"),
+        }
+    }
+    mortar.wait_until_idle();
+    assert_eq!(mortar.actor("transform")["handled"], failing().filter(|failure| failure.status == 422).count());
+}

@@ -1,0 +1,125 @@
+//! Uploads in parts whose client asks twice: because an answer was lost, or because it did not wait for it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+
+mod harness;
+#[path = "harness/s3.rs"]
+mod s3_server;
+
+use std::thread;
+
+use harness::signer::{KEYS, Signer, WRITER};
+use harness::{Answer, Mortar, everything_below, wait_for};
+use s3_server::{ACCESS_KEY, S3Server, SECRET_KEY};
+
+/// Least bytes of a part that is not the last.
+const PART: usize = 5 << 20;
+
+fn send(mortar: &Mortar, method: &str, path: &str, body: &[u8]) -> Answer {
+    Signer::new(WRITER).send(mortar, method, path, body)
+}
+
+fn element(answer: &Answer, name: &str) -> String {
+    let text = answer.text();
+    let (_, rest) = text.split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("no {name} in {text}"));
+    rest.split_once('<').unwrap().0.replace("&quot;", "\"")
+}
+
+/// An upload whose parts have arrived: where it is completed, and what is to be said there.
+fn arrived(mortar: &Mortar, path: &str, parts: &[&[u8]]) -> (String, String) {
+    let begun = send(mortar, "POST", &format!("{path}?uploads"), b"");
+    let id = element(&begun, "UploadId");
+    let named = (1..).zip(parts).map(|(number, part)| {
+        let put = send(mortar, "PUT", &format!("{path}?partNumber={number}&uploadId={id}"), part);
+        assert_eq!(put.status, 200, "{}", put.text());
+        format!("<Part><PartNumber>{number}</PartNumber><ETag>{}</ETag></Part>", put.header("etag"))
+    });
+    let named: String = named.collect();
+    (format!("{path}?uploadId={id}"), format!("<CompleteMultipartUpload>{named}</CompleteMultipartUpload>"))
+}
+
+fn complete(mortar: &Mortar, (path, parts): &(String, String)) -> Answer {
+    send(mortar, "POST", path, parts.as_bytes())
+}
+
+/// A bucket `remote` on a server, beside `media` on disk.
+fn on(server: &S3Server) -> Mortar {
+    let remote = format!(
+        "[buckets.remote.storages.basic]\nkind = \"s3\"\nendpoint = \"{}\"\nbucket = \"photos\"\n\
+         access_key = \"{ACCESS_KEY}\"\nsecret_access_key = \"{SECRET_KEY}\"\n\
+         [[buckets.remote.keys]]\naccess_key = \"{}\"\nsecret_access_key = \"{}\"\n",
+        server.url(),
+        WRITER.0,
+        WRITER.1
+    );
+    Mortar::with("", &format!("{KEYS}{remote}"))
+}
+
+#[test]
+fn an_upload_that_is_completed_again_has_the_same_answer() {
+    let server = S3Server::start();
+    let mortar = on(&server);
+    for path in ["/media/a", "/remote/a"] {
+        let upload = arrived(&mortar, path, &[&[1; PART], b"end"]);
+        let first = complete(&mortar, &upload);
+        assert_eq!(first.status, 200, "{}", first.text());
+        let etag = element(&first, "ETag");
+        for instance in [&mortar, &mortar.beside()] {
+            let again = complete(instance, &upload);
+            assert_eq!((again.status, element(&again, "ETag")), (200, etag.clone()), "{}", again.text());
+            assert_eq!(element(&again, "Key"), "a");
+        }
+        // It is an answer, and makes nothing anew.
+        assert_eq!(send(&mortar, "PUT", path, b"newer").status, 200);
+        assert_eq!(complete(&mortar, &upload).status, 200);
+        assert_eq!(mortar.get(path).text(), "newer");
+        let listed = send(&mortar, "GET", &format!("{}?uploads", &path[..path.len() - 2]), b"");
+        assert!(!listed.text().contains("<Upload>"), "{}", listed.text());
+    }
+}
+
+#[test]
+fn another_request_for_a_completed_upload_is_for_none() {
+    let mortar = Mortar::with("", KEYS);
+    let upload = arrived(&mortar, "/media/a", &[b"one"]);
+    assert_eq!(complete(&mortar, &upload).status, 200);
+    let (path, parts) = upload;
+    let other_parts = (path.clone(), parts.replace("<PartNumber>1<", "<PartNumber>2<"));
+    let other_key = (path.replace("/media/a?", "/media/b?"), parts);
+    for other in [other_parts, other_key] {
+        assert_eq!(complete(&mortar, &other).s3_code(), "NoSuchUpload");
+    }
+    assert_eq!(send(&mortar, "DELETE", &path, b"").s3_code(), "NoSuchUpload");
+    let aborted = arrived(&mortar, "/media/a", &[b"two"]);
+    assert_eq!(send(&mortar, "DELETE", &aborted.0, b"").status, 204);
+    assert_eq!(complete(&mortar, &aborted).s3_code(), "NoSuchUpload");
+    assert_eq!(mortar.get("/media/a").text(), "one");
+}
+
+#[test]
+fn one_who_did_not_wait_for_the_answer_gets_it_from_either_request() {
+    let server = S3Server::start();
+    let mortar = on(&server);
+    for path in ["/media/a", "/remote/a"] {
+        let upload = arrived(&mortar, path, &[&[1; PART], &[2; PART], b"end"]);
+        let answers: Vec<Answer> = thread::scope(|scope| {
+            let asked: Vec<_> = (0..4).map(|_| scope.spawn(|| complete(&mortar, &upload))).collect();
+            asked.into_iter().map(|asked| asked.join().unwrap()).collect()
+        });
+        for answer in &answers {
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            assert_eq!(element(answer, "ETag"), element(&answers[0], "ETag"));
+        }
+        assert_eq!(mortar.get(path).body.len(), 2 * PART + 3);
+    }
+}
+
+#[test]
+fn what_is_remembered_is_forgotten_after_its_time() {
+    let mortar = Mortar::with("", &format!("[s3_api]\nmultipart_completed_time_to_live = \"1s\"\n{KEYS}"));
+    let upload = arrived(&mortar, "/media/a", &[b"one"]);
+    assert_eq!(complete(&mortar, &upload).status, 200);
+    let is_all = |files: Vec<std::path::PathBuf>| files == [mortar.originals().join("a")];
+    wait_for("the upload to be forgotten", || is_all(everything_below(&mortar.originals())).then_some(()));
+    assert_eq!(complete(&mortar, &upload).s3_code(), "NoSuchUpload");
+}

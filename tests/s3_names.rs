@@ -1,0 +1,64 @@
+//! One object, one name: where an endpoint takes slashes off, nothing goes by another name past what Mortar keeps in order.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+
+mod harness;
+
+use harness::origin::{Origin, Reply};
+use harness::signer::{Signed, Signer, UNSIGNED, WRITER};
+use harness::{Mortar, drawn_jpeg};
+
+/// Names that MinIO takes for `a.jpg`, and for what is Mortar's own.
+const OTHER_NAMES: [&str; 5] =
+    ["/remote//a.jpg", "/remote///a.jpg", "/remote/%2Fa.jpg", "/remote//.mortar/x", "/remote/%2F%2F.mortar/x"];
+
+/// Mortar with a bucket at an endpoint that has `a.jpg` under every name.
+fn mortar(endpoint: &Origin) -> Mortar {
+    let bucket = format!(
+        r#"
+[buckets.remote.storages.basic]
+kind = "s3"
+endpoint = "http://{}"
+bucket = "photos"
+access_key = "access"
+secret_access_key = "secret"
+[buckets.remote.storages.transform]
+kind = "local-meta"
+root_path = "{{root}}/results"
+[buckets.remote.transform]
+kind = "query"
+[[buckets.remote.keys]]
+access_key = "{}"
+secret_access_key = "{}"
+"#,
+        endpoint.address, WRITER.0, WRITER.1
+    );
+    Mortar::with("", &bucket)
+}
+
+#[test]
+fn an_object_has_no_other_name_by_which_it_could_be_changed_or_read() {
+    let picture = drawn_jpeg(200, 100);
+    let endpoint = Origin::start(move |_| Reply::ok(&picture));
+    let mortar = mortar(&endpoint);
+    // Escaped or not, a slash is signed as one.
+    let ask = |method, name: &str, headers: &[(&str, &str)], body: &[u8]| {
+        let signed = Signer::new(WRITER).sign(&mortar, method, &name.replace("%2F", "/"), headers, UNSIGNED);
+        Signed { path: name.to_owned(), ..signed }.send(&mortar, body)
+    };
+    for name in OTHER_NAMES {
+        let put = ask("PUT", name, &[], b"x");
+        assert_eq!(put.status, if name.contains(".mortar") { 404 } else { 400 }, "{name}: {}", put.text());
+        assert_eq!(ask("PUT", "/remote/b.jpg", &[("x-amz-copy-source", name)], b"").status, 404, "{name}");
+        assert!([204, 404].contains(&ask("DELETE", name, &[], b"").status), "{name}");
+        for query in ["", "?width=50"] {
+            assert_eq!(mortar.get(&format!("{name}{query}")).status, 404, "{name}{query}");
+        }
+        assert_eq!(ask("GET", name, &[], b"").status, 404, "{name}");
+    }
+    assert_eq!(mortar.get("/remote/a.jpg?width=50").picture().dimensions(), (50, 25));
+    let by_another = |target: &str| target.starts_with("/photos//") || target.starts_with("/photos/%2F");
+    let asked: Vec<_> =
+        endpoint.asked().into_iter().map(|asked| asked.target).filter(|asked| by_another(asked)).collect();
+    assert!(asked.is_empty(), "{asked:?}");
+}
