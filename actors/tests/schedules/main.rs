@@ -11,7 +11,7 @@
 //! `MORTAR_SCHEDULES=100000` makes a long run. What happens follows from the seed; the order of what two CPU threads end at
 //! the same moment does not.
 //!
-//! Red with these faults of the table put back, each within the first schedules:
+//! Red with these faults of the table put back:
 //!
 //! - 2, a flight whose last waiter has left waits on: `std::future::pending` where nobody waits at the end of `Flight::run`
 //!   (`actors/src/lock/flight.rs`);
@@ -19,7 +19,8 @@
 //!   `finish_while_wanted` (`actors/src/host.rs`);
 //! - 11, a body that breaks off is not closed: `std::mem::forget` of its chunks where `Body::collect` fails
 //!   (`actors/src/vocab/body.rs`);
-//! - 17, handlers without a fence: `self.state.serve(..)` outside of `fenced` (`actors/src/host.rs`);
+//! - 17, handlers without a fence: `self.state.serve(..)` outside of `fenced` (`actors/src/host.rs`); actors are rebuilt all
+//!   the same, and it shows at the end that no panic was counted;
 //!
 //! and with others: joins that do not look at `is_outdated` (`actors/src/lock/actor.rs`), flights that strike others from
 //! the roll (`Roll::leave` without `is_itself`), results written without a commit (`actors/src/store_back/writer.rs`), turns
