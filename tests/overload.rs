@@ -107,6 +107,90 @@ fn thumbnails_do_not_wait_for_large_renders() {
     mortar.wait_until_idle();
 }
 
+/// A bucket `other` beside `media`.
+const OTHER: &str = "[buckets.other.storages.basic]\nkind = \"local\"\nroot_path = \"{root}\"\n\
+                     [buckets.other.storages.transform]\nkind = \"noop\"\n\
+                     [buckets.other.transform]\nkind = \"query\"\n";
+
+/// One bucket asks for more giant AVIFs than there are places for large renders, each of which needs more memory than
+/// large ones may have together. Thumbnails of that bucket and of another one are made meanwhile, at the second place and
+/// with the memory that is left; and a giant AVIF of the other bucket is not refused.
+///
+/// Red when large renders wait for memory with a turn: `fits` that is always true, and nothing taken of the memory of large
+/// ones, in `Turnstile` (`actors/src/transform/turnstile.rs`); or when they are not shared out: without
+/// `large_shares.enter` in `Render::large_place` and without the reserve of their gate (`actors/src/transform`).
+#[test]
+fn giant_avifs_of_one_bucket_starve_neither_thumbnails_nor_another_bucket() {
+    let bounds = "[limits]\nrender_memory_bytes = \"300MiB\"\n[encoding]\navif_speed = 5\n\
+                  [actors.transform]\nqueued = 6\nreserved = 2\n";
+    let mortar = Mortar::with("concurrent_image_processing = 2", &format!("{bounds}{OTHER}"));
+    let (small, large) = (drawn_jpeg(60, 40), drawn_jpeg(2_400, 1_800));
+    fs::create_dir_all(mortar.root().join("other")).unwrap();
+    for (name, bytes) in [("small.jpg", &small), ("large.jpg", &large)] {
+        mortar.put(name, bytes);
+        fs::write(mortar.root().join("other").join(name), bytes).unwrap();
+    }
+    let giant =
+        |bucket: &str, width: u32| Wire::asking(&mortar, &format!("/{bucket}/large.jpg?width={width}&format=avif"));
+    let flood: Vec<_> = (2_300..2_308).map(|width| giant("media", width)).collect();
+    let waits = |queued: u64| {
+        let transform = mortar.detail("transform");
+        (transform["large_running"] == 1 && transform["queued"] == queued).then_some(())
+    };
+    wait_for("four to be refused", || (mortar.actor("transform")["refused"] == 4).then_some(()));
+    wait_for("one to run and three to wait", || waits(3));
+    let modest = giant("other", 2_299);
+    wait_for("that of the other bucket to wait as well", || waits(4));
+    for width in 10..20 {
+        for bucket in ["media", "other"] {
+            let thumbnail = mortar.get(&format!("/{bucket}/small.jpg?width={width}"));
+            assert_eq!(thumbnail.picture().width(), width);
+        }
+    }
+    assert!(mortar.detail("transform")["queued"].as_u64() > Some(0), "giants still wait");
+    drop((flood, modest));
+    mortar.wait_until_idle();
+}
+
+/// When as many renders wait as may, another one is refused before its original is asked for: at once, with the time to
+/// come back. Meanwhile the service says that it is saturated and alive, and hits are answered.
+///
+/// Red when it is first seen after the original was read: without `announce` in `make` (`src/pipeline/flight.rs`).
+#[test]
+fn what_has_no_place_is_refused_before_its_original_is_asked_for() {
+    let origin = harness::origin::Origin::of(&drawn_jpeg(2_400, 1_800));
+    // Nothing is large here, so that the same long renders fill all places.
+    let bounds =
+        "[encoding]\navif_speed = 5\n[actors.transform]\nqueued = 2\nreserved = 1\nlarge_work = 1000000000000\n";
+    let more = format!("{}{bounds}{}", harness::origin::ALLOW_LOOPBACK, origin.bucket());
+    let mortar = Mortar::with("concurrent_image_processing = 1", &more);
+    mortar.put("a.jpg", &drawn_jpeg(60, 40));
+    let hit = mortar.get("/media/a.jpg?width=10");
+    let renders: Vec<_> = (0..3_u64)
+        .map(|queued| {
+            let render = Wire::asking(&mortar, &format!("/remote/{queued}.jpg?width=2300&format=avif"));
+            wait_for("it to run or wait", || {
+                let transform = mortar.detail("transform");
+                (transform["running"] == 1 && transform["queued"] == queued).then_some(())
+            });
+            render
+        })
+        .collect();
+    let asked = origin.asked().len();
+    for number in 0..10 {
+        let refusal = mortar.get(&format!("/remote/more-{number}.jpg?width=20"));
+        assert_eq!((refusal.status, refusal.error_code().as_str()), (503, "overloaded"));
+        assert!(refusal.header("retry-after").parse::<u64>().unwrap() > 0);
+    }
+    assert_eq!((asked, origin.asked().len()), (3, 3));
+    let ready = mortar.internal("/ready");
+    assert!(ready.status == 503 && ready.text().contains("transform is saturated"), "{}", ready.text());
+    assert_eq!((mortar.internal("/health").status, mortar.get("/media/a.jpg?width=10").body), (200, hit.body));
+    drop(renders);
+    mortar.wait_until_idle();
+    assert_eq!(mortar.internal("/ready").status, 200);
+}
+
 /// A store that does not answer keeps its own requests waiting and nobody else's: fetching an original holds no place
 /// among renders.
 #[test]
@@ -118,6 +202,8 @@ fn a_store_that_hangs_holds_no_place_among_renders() {
     mortar.put("a.jpg", &drawn_jpeg(60, 40));
     let held: Vec<_> = (0..20).map(|number| mortar.get_meanwhile(&format!("/remote/{number}.jpg?width=10"))).collect();
     origin.wait_for_requests(20);
+    let transform = mortar.detail("transform");
+    assert_eq!((&transform["running"], &transform["queued"]), (&0.into(), &0.into()));
     for width in 10..20 {
         assert_eq!(mortar.get(&format!("/media/a.jpg?width={width}")).status, 200);
     }

@@ -136,13 +136,13 @@ impl<S: State> Door<S> {
         }
     }
 
-    /// Refuses, and counts it, when an ask by this gate would be refused now.
-    pub(crate) fn has_room(&self, gate: &Gate) -> Result<(), Fault> {
-        gate.has_room().inspect_err(|_| self.0.meter.refused())
+    /// Counts a refusal that needed no message.
+    pub(crate) fn counting_refusal<T>(&self, admission: Result<T, Fault>) -> Result<T, Fault> {
+        admission.inspect_err(|_| self.0.meter.refused())
     }
 
     fn enter(&self, gate: &Gate) -> Result<Permit, Fault> {
-        gate.try_enter(1).inspect_err(|_| self.0.meter.refused())
+        self.counting_refusal(gate.try_enter(1))
     }
 
     fn post<M: Ask>(&self, envelope: Envelope<M>) -> Result<(), Fault>

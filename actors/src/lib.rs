@@ -53,6 +53,14 @@
 //!   the work under way.
 //! - Messages to one incarnation are begun in the order of their asks; nothing else is ordered.
 //!
+//! **In turn** (`transform`)
+//! - Owners take turns at rendering; one that fills the queue, of all renders or of large ones, is refused, and the others
+//!   are not.
+//! - A small render waits for large ones neither for a place nor for memory.
+//!
+//! **Whatever the order** (`schedules`)
+//! - Whoever stays is answered by his deadline, rightly or with a fault; nothing runs twice at once; nothing is left.
+//!
 //! **Time**
 //! - Only tokio's clock is read, so tests run paused. One [`Deadline`] is carried through all hops.
 

@@ -9,7 +9,7 @@ use actix::Arbiter;
 use mortar_actors::cache::{CacheHandle, CacheSettings, CacheStats};
 use mortar_actors::epoch::{Epoch, EpochSettings, Epochs, SharedEpochs};
 use mortar_actors::fakes::{FakeEpochs, FakeSharedCache, Gauge, Script, assert_clean, eventually, rendition};
-use mortar_actors::lock::{Errand, LockHandle, LockSettings};
+use mortar_actors::lock::{Errand, LockHandle, LockSettings, LockStats};
 use mortar_actors::{Deadline, Detail, Fault, FaultKind, Key, OriginalId, Originals, Tree};
 use tokio::sync::Notify;
 
@@ -60,6 +60,13 @@ impl Scene {
         match self.tree.stats().child("cache").unwrap().detail.clone() {
             Some(Detail::Cache(stats)) => stats,
             other => panic!("the cache tells {other:?}"),
+        }
+    }
+
+    fn lock_stats(&self) -> LockStats {
+        match self.tree.stats().child("lock").unwrap().detail.clone() {
+            Some(Detail::Lock(stats)) => stats,
+            other => panic!("the lock tells {other:?}"),
         }
     }
 
@@ -224,6 +231,31 @@ async fn another_instance_that_missed_a_replacement_learns_it_from_its_next_flig
     there.join(&unseen).await.unwrap();
     assert!(there.cache.peek(&seen).is_none() && epoch.is_over());
     assert_eq!(there.epochs.enter(&seen).mark(), None, "nothing is under the epoch of the flight any more");
+}
+
+/// The flight that learns of a missed replacement reads the new original, so it is one for those who ask later.
+///
+/// Red when a flight stays under the epoch that it began under: without `self.epoch.store` in `Flight::work`
+/// (`actors/src/lock/flight.rs`).
+#[actix::test]
+async fn a_flight_that_learns_of_a_missed_replacement_takes_on_those_who_ask_later() {
+    tokio::time::pause();
+    let marks = FakeEpochs::new();
+    let there = Scene::sharing(&marks).await;
+    let (seen, wanted) = (result("a.jpg", "small"), result("a.jpg", "large"));
+    let epoch = there.epochs.learn_mark(there.epochs.enter(&seen), &seen).await;
+    marks.end_elsewhere(&one("a.jpg"));
+    let (first, second) = tokio::join!(there.join(&wanted), async {
+        eventually("it is under way", || there.runs.get() == 1).await;
+        assert!(epoch.is_over(), "it has learnt of it");
+        let (second, ()) = tokio::join!(there.join(&wanted), async {
+            eventually("both wait", || there.lock_stats().waiters == 2).await;
+            there.go.notify_one();
+        });
+        second
+    });
+    assert_eq!((first.unwrap(), second.unwrap(), there.runs.get()), (1, 1, 1));
+    assert_clean(&there.tree).await;
 }
 
 #[actix::test]

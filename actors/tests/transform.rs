@@ -89,11 +89,11 @@ async fn what_neither_runs_nor_queues_is_refused_at_once_and_makes_the_tree_not_
         let stats = scene.stats();
         assert_eq!((stats.running, stats.queued), (1, 2));
         assert_eq!(scene.tree.readiness().reasons, ["transform is saturated"]);
-        assert_eq!(
-            scene.transform.announce(&Owner::new("one")).map(drop).unwrap_err().kind(),
-            FaultKind::Overloaded,
-            "before anything is fetched"
-        );
+        let refused = || scene.tree.stats().child("transform").unwrap().counts.refused;
+        let before = refused();
+        let refusal = scene.transform.announce(&Owner::new("one")).map(drop).unwrap_err();
+        assert_eq!(refusal.kind(), FaultKind::Overloaded, "before anything is fetched");
+        assert_eq!(refused(), before + 1);
         stages.finish();
     });
     let refused: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();

@@ -33,6 +33,21 @@ impl FakeEpochs {
         Token::of_replacement((number as u64) << 32)
     }
 
+    /// The mark of an original at this moment, whatever the script.
+    pub fn current(&self, original: &OriginalId) -> Mark {
+        let ended = self.ended.lock().expect("no test panics inside a fake");
+        let token = |id: &OriginalId| ended.get(id).copied().unwrap_or_default();
+        Mark { bucket: token(&OriginalId::new(original.bucket())), own: token(original) }
+    }
+
+    /// Another instance ends the epochs of originals, whatever the script.
+    pub fn end_elsewhere(&self, originals: &Originals) -> Token {
+        self.tokens.increment();
+        let token = Self::token(self.tokens.get());
+        self.ended.lock().expect("no test panics inside a fake").insert(name_of(originals), token);
+        token
+    }
+
     async fn play(&self) -> Result<(), Fault> {
         let script = self.script.lock().expect("no test panics inside a fake").clone();
         script.play().await
@@ -43,17 +58,12 @@ impl FakeEpochs {
 impl SharedEpochs for FakeEpochs {
     async fn mark(&self, original: &OriginalId) -> Result<Mark, Fault> {
         self.play().await?;
-        let ended = self.ended.lock().expect("no test panics inside a fake");
-        let token = |id: &OriginalId| ended.get(id).copied().unwrap_or_default();
-        Ok(Mark { bucket: token(&OriginalId::new(original.bucket())), own: token(original) })
+        Ok(self.current(original))
     }
 
     async fn end(&self, originals: &Originals) -> Result<Token, Fault> {
         self.play().await?;
-        self.tokens.increment();
-        let token = Self::token(self.tokens.get());
-        self.ended.lock().expect("no test panics inside a fake").insert(name_of(originals), token);
-        Ok(token)
+        Ok(self.end_elsewhere(originals))
     }
 
     async fn recall(&self, originals: &Originals) -> Result<(), Fault> {

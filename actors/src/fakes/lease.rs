@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,12 +8,12 @@ use tokio::sync::Notify;
 use super::{Gauge, Script};
 use crate::fault::Fault;
 use crate::lock::{Claim, Lease, LeaseToken};
-use crate::vocab::Key;
+use crate::vocab::{Deadline, Key};
 
-/// A lease whose holders are kept in memory; another instance is played by the test.
+/// A lease whose holders are kept in memory until their time is over; another instance is played by the test.
 #[derive(Default)]
 pub struct FakeLease {
-    holders: Mutex<HashMap<Key, LeaseToken>>,
+    holders: Mutex<HashMap<Key, Holder>>,
     script: Mutex<Script>,
     finished: Notify,
     /// Claims made.
@@ -22,6 +22,11 @@ pub struct FakeLease {
     pub renewals: Gauge,
     /// Releases made.
     pub releases: Gauge,
+}
+
+struct Holder {
+    token: LeaseToken,
+    until: Deadline,
 }
 
 impl FakeLease {
@@ -35,9 +40,10 @@ impl FakeLease {
         *self.script.lock().expect("no test panics inside a fake") = script;
     }
 
-    /// Another instance takes the lease.
+    /// Another instance takes the lease, and keeps it until it gives it back.
     pub fn take_elsewhere(&self, key: &Key) {
-        self.holders().insert(key.clone(), LeaseToken("elsewhere".to_owned()));
+        let holder = Holder { token: LeaseToken("elsewhere".to_owned()), until: Deadline::within(Duration::MAX) };
+        self.holders().insert(key.clone(), holder);
     }
 
     /// The other instance gives it back and tells everyone.
@@ -48,7 +54,17 @@ impl FakeLease {
 
     /// Whether anyone holds the lease on `key`.
     pub fn is_held(&self, key: &Key) -> bool {
-        self.holders().contains_key(key)
+        self.held().contains_key(key)
+    }
+
+    /// Leases held by anyone.
+    pub fn len(&self) -> usize {
+        self.held().len()
+    }
+
+    /// Whether nobody holds any.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     async fn play(&self) -> Result<(), Fault> {
@@ -56,39 +72,48 @@ impl FakeLease {
         script.play().await
     }
 
-    fn holders(&self) -> std::sync::MutexGuard<'_, HashMap<Key, LeaseToken>> {
+    /// Those whose time is not over.
+    fn held(&self) -> MutexGuard<'_, HashMap<Key, Holder>> {
+        let mut holders = self.holders();
+        holders.retain(|_, holder| !holder.until.has_passed());
+        holders
+    }
+
+    fn holders(&self) -> MutexGuard<'_, HashMap<Key, Holder>> {
         self.holders.lock().expect("no test panics inside a fake")
     }
 }
 
 #[async_trait]
 impl Lease for FakeLease {
-    async fn claim(&self, key: &Key, _time_to_live: Duration) -> Result<Claim, Fault> {
+    async fn claim(&self, key: &Key, time_to_live: Duration) -> Result<Claim, Fault> {
         self.claims.increment();
         self.play().await?;
-        let mut holders = self.holders();
-        if holders.contains_key(key) {
+        let mut held = self.held();
+        if held.contains_key(key) {
             return Ok(Claim::HeldElsewhere);
         }
         let token = LeaseToken(format!("claim {}", self.claims.get()));
-        holders.insert(key.clone(), token.clone());
+        held.insert(key.clone(), Holder { token: token.clone(), until: Deadline::within(time_to_live) });
         Ok(Claim::Granted(token))
     }
 
-    async fn renew(&self, key: &Key, token: &LeaseToken, _time_to_live: Duration) -> Result<bool, Fault> {
+    async fn renew(&self, key: &Key, token: &LeaseToken, time_to_live: Duration) -> Result<bool, Fault> {
         self.renewals.increment();
         self.play().await?;
-        Ok(self.holders().get(key) == Some(token))
+        let mut held = self.held();
+        let ours = held.get_mut(key).filter(|holder| holder.token == *token);
+        Ok(ours.map(|holder| holder.until = Deadline::within(time_to_live)).is_some())
     }
 
     async fn release(&self, key: &Key, token: LeaseToken) -> Result<(), Fault> {
         self.releases.increment();
         self.play().await?;
-        let mut holders = self.holders();
-        if holders.get(key) == Some(&token) {
-            holders.remove(key);
+        let mut held = self.held();
+        if held.get(key).is_some_and(|holder| holder.token == token) {
+            held.remove(key);
         }
-        drop(holders);
+        drop(held);
         self.finished.notify_waiters();
         Ok(())
     }

@@ -1,10 +1,10 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Gauge, Script};
+use super::{FakeEpochs, Gauge, Script};
 use crate::cache::SharedCache;
 use crate::epoch::Mark;
 use crate::fault::Fault;
@@ -13,7 +13,8 @@ use crate::vocab::{Key, Rendition};
 /// A shared cache level that keeps everything for ever, and does as told.
 #[derive(Default)]
 pub struct FakeSharedCache {
-    entries: Mutex<HashMap<Key, (Arc<Rendition>, Duration)>>,
+    entries: Mutex<HashMap<Key, Entry>>,
+    marks: Option<Arc<FakeEpochs>>,
     script: Mutex<Script>,
     /// Operations begun.
     pub operations: Gauge,
@@ -21,10 +22,21 @@ pub struct FakeSharedCache {
     pub running: Gauge,
 }
 
+struct Entry {
+    rendition: Arc<Rendition>,
+    time_to_live: Duration,
+    mark: Mark,
+}
+
 impl FakeSharedCache {
-    /// An empty level that works.
+    /// An empty level that works. It does not look at marks.
     pub fn new() -> Arc<Self> {
         Arc::default()
+    }
+
+    /// An empty level that works, and finds nothing whose mark is not that of its original.
+    pub fn minding(marks: &Arc<FakeEpochs>) -> Arc<Self> {
+        Arc::new(Self { marks: Some(Arc::clone(marks)), ..Self::default() })
     }
 
     /// What operations do from now on.
@@ -34,12 +46,21 @@ impl FakeSharedCache {
 
     /// The entry for a key, if there is one.
     pub fn entry(&self, key: &Key) -> Option<Arc<Rendition>> {
-        self.entries.lock().expect("no test panics inside a fake").get(key).map(|(entry, _)| Arc::clone(entry))
+        self.entries().get(key).map(|entry| Arc::clone(&entry.rendition))
     }
 
     /// Puts an entry behind the cache's back.
-    pub fn keep(&self, key: Key, entry: Arc<Rendition>, time_to_live: Duration) {
-        self.entries.lock().expect("no test panics inside a fake").insert(key, (entry, time_to_live));
+    pub fn keep(&self, key: Key, rendition: Arc<Rendition>, time_to_live: Duration) {
+        self.entries().insert(key, Entry { rendition, time_to_live, mark: Mark::default() });
+    }
+
+    fn is_current(&self, key: &Key, entry: &Entry) -> bool {
+        let current = self.marks.as_ref().zip(key.original()).map(|(marks, original)| marks.current(original));
+        current.is_none_or(|mark| mark == entry.mark)
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
+        self.entries.lock().expect("no test panics inside a fake")
     }
 
     async fn play(&self) -> Result<(), Fault> {
@@ -54,18 +75,20 @@ impl FakeSharedCache {
 impl SharedCache for FakeSharedCache {
     async fn get(&self, key: &Key) -> Result<Option<(Arc<Rendition>, Duration)>, Fault> {
         self.play().await?;
-        Ok(self.entries.lock().expect("no test panics inside a fake").get(key).cloned())
+        let entries = self.entries();
+        let found = entries.get(key).filter(|entry| self.is_current(key, entry));
+        Ok(found.map(|entry| (Arc::clone(&entry.rendition), entry.time_to_live)))
     }
 
-    async fn put(&self, key: &Key, entry: &Rendition, time_to_live: Duration, _mark: Mark) -> Result<bool, Fault> {
+    async fn put(&self, key: &Key, rendition: &Rendition, time_to_live: Duration, mark: Mark) -> Result<bool, Fault> {
         self.play().await?;
-        self.keep(key.clone(), Arc::new(entry.clone()), time_to_live);
+        self.entries().insert(key.clone(), Entry { rendition: Arc::new(rendition.clone()), time_to_live, mark });
         Ok(true)
     }
 
     async fn remove(&self, key: &Key) -> Result<(), Fault> {
         self.play().await?;
-        self.entries.lock().expect("no test panics inside a fake").remove(key);
+        self.entries().remove(key);
         Ok(())
     }
 }

@@ -15,6 +15,7 @@ use crate::vocab::{Body, ByteRange, ByteStream, Fetched, ObjectKey, ObjectMeta, 
 pub struct FakeStores {
     objects: Mutex<HashMap<ObjectKey, Vec<Bytes>>>,
     keys: Mutex<HashMap<ObjectKey, Script>>,
+    bodies: Mutex<HashMap<ObjectKey, Script>>,
     stores: Mutex<HashMap<StoreId, Script>>,
     openings: Mutex<VecDeque<Script>>,
     /// Openings begun.
@@ -53,8 +54,17 @@ impl FakeStores {
 
     /// Adds an object that is streamed in these chunks.
     pub fn object(&self, key: &str, chunks: &[&'static [u8]]) {
-        let chunks = chunks.iter().map(|chunk| Bytes::from_static(chunk)).collect();
+        self.replace(key, chunks.iter().map(|chunk| Bytes::from_static(chunk)).collect());
+    }
+
+    /// Puts an object that is streamed in these chunks in the place of another, behind the back of its store.
+    pub fn replace(&self, key: &str, chunks: Vec<Bytes>) {
         self.objects.lock().expect("no test panics inside a fake").insert(ObjectKey::new(key), chunks);
+    }
+
+    /// Removes the objects whose names begin with that, behind the back of their store.
+    pub fn remove_beginning(&self, text: &str) {
+        self.objects.lock().expect("no test panics inside a fake").retain(|key, _| !key.as_str().starts_with(text));
     }
 
     /// The bytes of an object, if there is one.
@@ -68,9 +78,22 @@ impl FakeStores {
         self.keys.lock().expect("no test panics inside a fake").insert(ObjectKey::new(key), script);
     }
 
+    /// What bodies of that key do between their first chunk and the next.
+    pub fn script_body(&self, key: &str, script: Script) {
+        self.bodies.lock().expect("no test panics inside a fake").insert(ObjectKey::new(key), script);
+    }
+
     /// What calls and health checks of that store do.
     pub fn script_store(&self, store: &str, script: Script) {
         self.stores.lock().expect("no test panics inside a fake").insert(StoreId::new(store), script);
+    }
+
+    /// Forgets all scripts: everything works from now on.
+    pub fn mend(&self) {
+        self.keys.lock().expect("no test panics inside a fake").clear();
+        self.bodies.lock().expect("no test panics inside a fake").clear();
+        self.stores.lock().expect("no test panics inside a fake").clear();
+        self.openings.lock().expect("no test panics inside a fake").clear();
     }
 
     /// What the next opening that has no script yet does.
@@ -113,9 +136,11 @@ impl Store for FakeClient {
         let chunks = self.chunks(key)?;
         let length = chunks.iter().map(|chunk| chunk.len() as u64).sum();
         let open = self.all.open_bodies.count();
-        let chunks = stream::iter(chunks.into_iter().map(Ok)).map(move |chunk| {
+        let script = self.all.bodies.lock().expect("no test panics inside a fake").get(key).cloned();
+        let chunks = stream::iter(chunks.into_iter().enumerate()).then(move |(place, chunk)| {
+            let script = script.clone().filter(|_| place == 1).unwrap_or_default();
             let _open = &open;
-            chunk
+            async move { script.play().await.map(|()| chunk) }
         });
         let meta = ObjectMeta { length: Some(length), ..ObjectMeta::default() };
         Ok(Fetched { meta, part: None, body: Body::Stream(ByteStream::new(Some(length), chunks)) })

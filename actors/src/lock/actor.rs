@@ -46,7 +46,7 @@ impl<T: Clone + Send + Sync + 'static> Lock<T> {
 
     fn join(&self, key: Key, errand: Errand<T>) -> Result<Seat<T>, Fault> {
         // What a flight under an ended epoch makes is for those who asked before its original was replaced.
-        if let Some(flight) = self.roll.find(&key).filter(|flight| !flight.epoch().is_over()) {
+        if let Some(flight) = self.roll.find(&key).filter(|flight| !flight.is_outdated()) {
             match flight.sit(self.settings.max_waiters_per_key) {
                 Ok(seat) => {
                     self.roll.joined();

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::errand::{Errand, FlightContext};
@@ -18,7 +19,8 @@ use crate::wait::within;
 /// It is a task of its own: it belongs to no requester and not to the actor. Its waiters share one channel.
 pub(super) struct Flight<T> {
     key: Key,
-    epoch: Epoch,
+    /// The one that it began under, or the later one that it learnt of before it read anything.
+    epoch: ArcSwap<Epoch>,
     stop: StopFlag,
     /// Zero means that it is about to end, for ever: nobody can take a seat any more.
     waiters: AtomicUsize,
@@ -53,7 +55,7 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
     pub(super) fn new(key: Key, epoch: Epoch, deadline: Deadline) -> (Arc<Self>, Seat<T>) {
         let (sender, outcome) = watch::channel(None);
         let (stop, waiters) = (StopFlag::new(deadline), AtomicUsize::new(1));
-        let flight = Arc::new(Self { key, epoch, stop, waiters, outcome: sender });
+        let flight = Arc::new(Self { key, epoch: ArcSwap::from_pointee(epoch), stop, waiters, outcome: sender });
         (Arc::clone(&flight), Seat { flight, outcome })
     }
 
@@ -73,9 +75,9 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         &self.key
     }
 
-    /// The epoch that it began under.
-    pub(super) fn epoch(&self) -> &Epoch {
-        &self.epoch
+    /// Whether what it makes is for those only who wait for it already.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.epoch.load().is_over()
     }
 
     pub(super) fn waiters(&self) -> usize {
@@ -101,7 +103,8 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
     }
 
     async fn work(&self, errand: &Errand<T>, lease: &Arc<Leased>, epochs: &Epochs) -> Result<T, Fault> {
-        let epoch = epochs.learn_mark(self.epoch.clone(), &self.key).await;
+        let epoch = epochs.learn_mark(Epoch::clone(&self.epoch.load()), &self.key).await;
+        self.epoch.store(Arc::new(epoch.clone()));
         let (deadline, stop) = (self.stop.deadline(), self.stop.clone());
         let context = FlightContext { deadline, stop, epoch, look_again: false };
         lease.fly(&self.key, errand, context).await

@@ -5,7 +5,6 @@ use super::floor::Floor;
 use super::shares::Announced;
 use super::{Engine, TransformSettings};
 use crate::fault::Fault;
-use crate::gate::Gate;
 use crate::handle::Door;
 use crate::tree::TreeBuilder;
 use crate::vocab::{Deadline, Key, Originals, Owner};
@@ -35,8 +34,8 @@ impl<E: Engine> TransformHandle<E> {
     /// # Errors
     /// `Overloaded` when too many renders are queued or will be, or too many of this owner.
     pub fn announce(&self, owner: &Owner) -> Result<Announced, Fault> {
-        self.door.has_room(&self.floor.renders)?;
-        self.floor.shares.announce(owner)
+        let room = self.floor.renders.has_room();
+        self.door.counting_refusal(room.and_then(|()| self.floor.shares.announce(owner)))
     }
 
     /// Tries again what was refused because it panicked, of originals that have been replaced.
@@ -59,10 +58,10 @@ impl TreeBuilder {
         mut engine: impl FnMut() -> E + Send + 'static,
     ) -> TransformHandle<E> {
         let floor = Arc::new(Floor::new(settings));
-        let (renders, large, memory) = (floor.renders.clone(), floor.large.clone(), floor.memory.clone());
+        let admission = [&floor.renders, &floor.large, &floor.memory, &floor.estimates];
         let turnstile = &floor.turnstile;
-        let running = [turnstile.places(), turnstile.large(), turnstile.large_memory()].map(Gate::clone);
-        let gates = [renders, large, floor.estimates.clone(), memory].into_iter().chain(running).collect();
+        let running = [turnstile.places(), turnstile.large(), turnstile.large_memory()];
+        let gates = admission.into_iter().chain(running).cloned().collect();
         let kept = Arc::clone(&floor);
         let observed = Arc::clone(&floor);
         let door = self

@@ -424,7 +424,8 @@ fn a_redis_is_read_into_types() {
     assert!(!format!("{cache:?}{lock:?}").contains("secret"));
 }
 
-/// Red when addresses are first looked at when they are used: without the problems of `read_redis.rs`.
+/// Red when addresses are first looked at when they are used: without `section.problem` where one cannot be read
+/// (`src/config/read_redis.rs`).
 #[test]
 fn fault_12_a_redis_that_cannot_be_is_refused_with_its_place() {
     for (keys, expected) in [
