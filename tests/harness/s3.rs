@@ -96,7 +96,7 @@ impl S3Server {
 
     /// Uploads in parts that were begun and neither finished nor aborted.
     pub(crate) fn uploads(&self) -> usize {
-        let mut request = self.request("GET", "");
+        let mut request = request(&self.url(), "GET", "");
         request.add_param("uploads", "");
         let url = presigned(request);
         let text = ureq::get(&url).call().unwrap().into_body().read_to_string().unwrap();
@@ -105,17 +105,12 @@ impl S3Server {
 
     /// A URL by which anyone may do that with an object.
     pub(crate) fn signed(&self, method: &str, key: &str) -> String {
-        presigned(self.request(method, &format!("/{key}")))
+        signed(&self.url(), method, key)
     }
 
     /// Puts an object.
     pub(crate) fn put(&self, key: &str, body: &[u8]) {
         ureq::put(&self.signed("PUT", key)).send(body).unwrap();
-    }
-
-    fn request(&self, method: &str, below: &str) -> SignedRequest {
-        let region = Region::Custom { name: "eu-central-1".to_owned(), endpoint: self.url() };
-        SignedRequest::new(method, "s3", &region, &format!("/photos{below}"))
     }
 
     fn run(directory: Option<TempDir>, port: u16) -> Self {
@@ -202,6 +197,16 @@ fn spawn(root: Option<&Path>, port: u16) -> Child {
         command.env(PLACE, root);
     }
     command.spawn().unwrap()
+}
+
+/// A URL by which anyone may do that with an object of the bucket at `endpoint`, whose keys are those of these tests.
+pub(crate) fn signed(endpoint: &str, method: &str, key: &str) -> String {
+    presigned(request(endpoint, method, &format!("/{key}")))
+}
+
+fn request(endpoint: &str, method: &str, below: &str) -> SignedRequest {
+    let region = Region::Custom { name: "eu-central-1".to_owned(), endpoint: endpoint.to_owned() };
+    SignedRequest::new(method, "s3", &region, &format!("/photos{below}"))
 }
 
 fn presigned(mut request: SignedRequest) -> String {
