@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use super::{ListPage, ListRequest, PutCondition};
 use crate::fault::Fault;
@@ -41,6 +42,15 @@ pub trait Store: Send + Sync + 'static {
         body: Body,
         condition: &PutCondition,
     ) -> Result<ObjectMeta, Fault>;
+
+    /// Writes what can be made again, whole or not at all. It may be lost with the power, though not before what was
+    /// written later; so it need not be on the disk when this returns.
+    ///
+    /// # Errors
+    /// As for [`Store::put`].
+    async fn put_derived(&self, key: &ObjectKey, meta: ObjectMeta, body: Bytes) -> Result<(), Fault> {
+        self.put(key, meta, Body::Bytes(body), &PutCondition::None).await.map(drop)
+    }
 
     /// Removes that one object. Removing what does not exist succeeds.
     ///

@@ -6,6 +6,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirEntry};
 use mortar_actors::{Fault, FaultKind};
 
+use super::draft::Durability;
 use super::faults;
 use super::key_path::DRAFTS;
 use super::turns::undisturbed;
@@ -38,7 +39,7 @@ impl Container {
     /// The container's directory, made when it is missing.
     pub(super) fn created(&self) -> Result<Dir, Fault> {
         let root = self.root()?;
-        make_durably(&root, Path::new(&*self.name)).map_err(faults::preparing)?;
+        make_directory(&root, Path::new(&*self.name), Durability::OnDisk).map_err(faults::preparing)?;
         root.open_dir(&*self.name).map_err(faults::outage)
     }
 
@@ -69,16 +70,17 @@ impl Container {
     }
 }
 
-/// Makes the directory `path` and those above it, and returns when they are on the disk. `NotFound` when one of them was
-/// removed meanwhile.
-pub(super) fn make_durably(within: &Dir, path: &Path) -> io::Result<()> {
+/// Makes the directory `path` and those above it, and returns when their names are as durable as asked. `NotFound` when one
+/// of them was removed meanwhile.
+pub(super) fn make_directory(within: &Dir, path: &Path, durability: Durability) -> io::Result<()> {
     if path == Path::new("") || within.is_dir(path) {
         return Ok(());
     }
     let mut missing: Vec<_> = path.ancestors().take_while(|above| *above != Path::new("")).collect();
     while let Some(directory) = missing.pop() {
         match within.create_dir(directory) {
-            Ok(()) => sync(within, parent_of(directory))?,
+            Ok(()) if durability == Durability::OnDisk => sync(within, parent_of(directory))?,
+            Ok(()) => {}
             // A directory, or else what comes next fails on it.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
