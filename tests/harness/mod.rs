@@ -125,7 +125,8 @@ impl Mortar {
         let (process, root) = (self.id().to_string(), self.root());
         let own = ["--preserve-credentials", "--user", "--mount", "--target", process.as_str()];
         let mut command = Command::new("nsenter");
-        let mounted = command.args(own).args(["mount", "-o", &format!("remount,{how}")]).arg(root).status().unwrap();
+        let mounted =
+            command.args(own).args(["mount", "-o", &format!("remount,bind,{how}")]).arg(root).status().unwrap();
         assert!(mounted.success());
     }
 
