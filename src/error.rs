@@ -50,6 +50,7 @@ pub fn status_and_code(kind: FaultKind) -> (StatusCode, &'static str) {
         FaultKind::Restarting => (StatusCode::SERVICE_UNAVAILABLE, "restarting"),
         FaultKind::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "timed_out"),
         FaultKind::Upstream => (StatusCode::BAD_GATEWAY, "upstream_error"),
+        FaultKind::Unwritable => (StatusCode::INSUFFICIENT_STORAGE, "insufficient_storage"),
         FaultKind::Archived => (StatusCode::SERVICE_UNAVAILABLE, "archived"),
         FaultKind::Cancelled => (StatusCode::SERVICE_UNAVAILABLE, "cancelled"),
         // A kind that this table does not know yet is a fault of this program.
@@ -215,7 +216,7 @@ mod tests {
     use crate::respond::DefaultHeaders;
     use crate::telemetry::captured::log_of;
 
-    const ALL: [(FaultKind, u16, &str); 16] = [
+    const ALL: [(FaultKind, u16, &str); 17] = [
         (FaultKind::NotFound, 404, "not_found"),
         (FaultKind::Invalid, 400, "invalid_request"),
         (FaultKind::Forbidden, 403, "forbidden"),
@@ -228,6 +229,7 @@ mod tests {
         (FaultKind::Restarting, 503, "restarting"),
         (FaultKind::TimedOut, 504, "timed_out"),
         (FaultKind::Upstream, 502, "upstream_error"),
+        (FaultKind::Unwritable, 507, "insufficient_storage"),
         (FaultKind::Archived, 503, "archived"),
         (FaultKind::Cancelled, 503, "cancelled"),
         (FaultKind::Panicked, 500, "internal"),

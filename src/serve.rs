@@ -157,15 +157,22 @@ fn bind_all(listeners: &[Listener]) -> Result<Vec<Bound>, ServeError> {
     listeners.iter().map(bind_one).collect()
 }
 
-/// The signals that ask the service to stop.
+/// The signals that ask the service to stop, and the one that would end it.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// Where files have a limit (`ulimit -f`), a write above it raises SIGXFSZ, which ends a process that does not receive
+    /// it. Received, it is passed over, and the write fails by itself.
+    _file_too_large: Signal,
 }
 
 impl Signals {
     fn install() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            _file_too_large: signal(SignalKind::from_raw(libc::SIGXFSZ))?,
+        })
     }
 
     /// Waits for the next one and names it.

@@ -197,12 +197,11 @@ fn a_store_of_results_may_fail_in_any_way() {
     std::fs::create_dir_all(mortar.root().join("results/remote")).unwrap();
     std::fs::write(mortar.root().join("results/remote/a.jpg"), &picture).unwrap();
     let written = failures(&picture).into_iter().filter(|failure| failure.status != 422);
-    let mut failed = 0;
-    for (Failure { name, reply, .. }, width) in written.zip(10..) {
+    for (Failure { name, reply, .. }, failed) in written.zip(1..) {
+        let width = 10 + failed;
         *writes_fail_by.lock().unwrap() = reply;
         let answer = in_bounded_time(&mortar, &format!("/remote/a.jpg?width={width}"));
         assert_eq!(answer.picture().width(), width, "{name}");
-        failed += 1;
         wait_for("the write to fail", || (mortar.detail("store-back")["failed"] == failed).then_some(()));
         mortar.wait_until_idle();
         results.wait_until_left();

@@ -200,6 +200,29 @@ fn a_store_that_freezes_while_a_part_is_sent_costs_that_part_only() {
     a_part_is_there_or_not(Outage::Frozen);
 }
 
+#[test]
+fn an_upload_whose_completion_was_lost_is_completed_when_it_is_asked_for_again() {
+    let server = S3Server::start();
+    let mortar = mortar_on(&server, SHORT);
+    let begun = send_until_well(&mortar, "POST", "/remote/a?uploads", b"").text();
+    let id = begun.split("<UploadId>").nth(1).unwrap().split('<').next().unwrap();
+    let object = body(5 << 20, 7);
+    let part = send_until_well(&mortar, "PUT", &format!("/remote/a?partNumber=1&uploadId={id}"), &object);
+    let etag = part.header("etag");
+    let named = format!("<Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part>");
+    let named = format!("<CompleteMultipartUpload>{named}</CompleteMultipartUpload>");
+    let whole = format!("/remote/a?uploadId={id}");
+    server.freeze();
+    let lost = send(&mortar, "POST", &whole, named.as_bytes());
+    assert!(matches!(lost.status, 502..=504), "{}", lost.text());
+    server.thaw();
+    for _ in 0..2 {
+        send_until_well(&mortar, "POST", &whole, named.as_bytes());
+        assert!(send_until_well(&mortar, "GET", "/remote/a", b"").body == object);
+    }
+    mortar.wait_until_idle();
+}
+
 fn a_download_ends(outage: Outage) {
     let mut server = S3Server::on_disk();
     let object = body(DOWNLOADED, 5);

@@ -31,7 +31,7 @@ fn assert_too_slow(answer: &str) {
 
 #[test]
 fn clients_that_drip_give_their_places_back_and_nothing_of_theirs_is_kept() {
-    let mortar = mortar("upload_idle_timeout = \"1s\"\nupload_min_rate = \"64KiB\"");
+    let mortar = mortar("upload_idle_timeout = \"3s\"\nupload_min_rate = \"64KiB\"");
     thread::scope(|scope| {
         for path in ["/media/a", "/media/b"] {
             let mortar = &mortar;

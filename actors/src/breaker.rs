@@ -22,7 +22,8 @@ impl Default for BreakerSettings {
     }
 }
 
-/// Counts failures in a row. Only `Upstream` and `TimedOut` count: every other answer shows that the other side lives.
+/// Counts failures in a row. Only `Upstream` and `TimedOut` count: every other answer shows that the other side lives. A
+/// disk that is full, for one, is still read.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     settings: BreakerSettings,
@@ -107,6 +108,10 @@ mod tests {
         breaker.learn(&failed());
         assert!(breaker.is_open());
         breaker.learn::<()>(&Err(Fault::new(FaultKind::NotFound, "no such object")));
+        assert!(!breaker.is_open());
+        for _ in 0..9 {
+            breaker.learn::<()>(&Err(Fault::new(FaultKind::Unwritable, "full")));
+        }
         assert!(!breaker.is_open());
     }
 }

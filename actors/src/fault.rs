@@ -39,6 +39,8 @@ pub enum FaultKind {
     Archived,
     /// A store or origin failed or broke its word.
     Upstream,
+    /// A store that is well takes no writes: it is full, or may only be read. Nothing was written.
+    Unwritable,
     /// Nobody waited for the answer any more.
     Cancelled,
     /// The work panicked; the fence caught it.
@@ -82,7 +84,7 @@ impl FaultKind {
             | Self::RangeNotSatisfiable { .. }
             | Self::Unsupported
             | Self::Cancelled => Side::Client,
-            Self::TimedOut | Self::Upstream | Self::Archived => Side::Upstream,
+            Self::TimedOut | Self::Upstream | Self::Unwritable | Self::Archived => Side::Upstream,
             Self::Overloaded | Self::Restarting | Self::Panicked | Self::Internal => Side::Server,
         }
     }
@@ -91,7 +93,7 @@ impl FaultKind {
     pub fn retry(self) -> Retry {
         match self {
             Self::Restarting => Retry::Now,
-            Self::Overloaded | Self::TimedOut | Self::Upstream | Self::Archived => Retry::Later,
+            Self::Overloaded | Self::TimedOut | Self::Upstream | Self::Unwritable | Self::Archived => Retry::Later,
             _ => Retry::Never,
         }
     }

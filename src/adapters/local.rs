@@ -21,7 +21,7 @@ use mortar_actors::{Body, ByteRange, Fault, FaultKind, Fetched, ObjectKey, Objec
 
 use self::blocking::{Caller, FileThreads};
 use self::container::{Container, remove_emptied};
-use self::draft::Draft;
+use self::draft::{Draft, Durability};
 use self::key_path::key_path;
 use self::object::Object;
 use self::turns::changing;
@@ -48,7 +48,8 @@ pub enum Layout {
 ///
 /// Directories are made for the objects in them and removed with the last one.
 ///
-/// Writes appear whole, by rename, after they have reached the disk. A write or removal whose caller leaves, as after a
+/// Writes appear whole, by rename, after they have reached the disk. Of what can be made again only the content has, and
+/// its name follows in the order of changes, as file systems with a journal keep it. A write or removal whose caller leaves, as after a
 /// time-out, changes nothing any more, unless its last step had begun: that is a system call, which may still succeed
 /// after the caller was told otherwise. So whoever got no answer has to reckon with both.
 ///
@@ -111,7 +112,18 @@ impl Store for LocalStore {
         }
         let (caller, condition) = (Caller::default(), condition.clone());
         let awaited = caller.awaited();
-        self.threads.work(move || draft.publish(&path, &condition, &awaited)).await
+        self.threads.work(move || draft.publish(&path, &condition, Durability::OnDisk, &awaited)).await
+    }
+
+    async fn put_derived(&self, key: &ObjectKey, meta: ObjectMeta, body: Bytes) -> Result<(), Fault> {
+        let path = key_path(key).ok_or_else(faults::unnameable)?;
+        let (caller, container, layout) = (Caller::default(), self.container.clone(), self.layout);
+        let awaited = caller.awaited();
+        let write = move || {
+            let draft = Draft::begin(container.created()?, layout, meta)?.append(&[body])?;
+            draft.publish(&path, &PutCondition::None, Durability::InOrder, &awaited).map(drop)
+        };
+        self.threads.work(write).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), Fault> {
@@ -126,7 +138,7 @@ impl Store for LocalStore {
                 let directory = container.existing()?;
                 let _turn = changing(&directory)?;
                 awaited.still()?;
-                let removed = directory.remove_file(&path).map_err(faults::reading);
+                let removed = directory.remove_file(&path).map_err(faults::removing);
                 remove_emptied(&directory, &path);
                 removed
             })

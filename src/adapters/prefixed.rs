@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use mortar_actors::storage::{ListPage, ListRequest, Listed, PutCondition, Store};
 use mortar_actors::{Body, ByteRange, Fault, Fetched, ObjectKey, ObjectMeta};
 
@@ -46,6 +47,10 @@ impl Store for PrefixedStore {
         condition: &PutCondition,
     ) -> Result<ObjectMeta, Fault> {
         self.inner.put(&self.inside(key), meta, body, condition).await
+    }
+
+    async fn put_derived(&self, key: &ObjectKey, meta: ObjectMeta, body: Bytes) -> Result<(), Fault> {
+        self.inner.put_derived(&self.inside(key), meta, body).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), Fault> {

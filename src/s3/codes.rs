@@ -27,6 +27,7 @@ pub(super) fn error_of(fault: &Fault) -> S3Error {
     let mut error = S3Error::with_message(code_of(fault.kind()), fault.message().to_owned());
     match fault.kind() {
         FaultKind::Upstream => error.set_status_code(StatusCode::BAD_GATEWAY),
+        FaultKind::Unwritable => error.set_status_code(StatusCode::INSUFFICIENT_STORAGE),
         FaultKind::TimedOut => error.set_status_code(StatusCode::GATEWAY_TIMEOUT),
         _ => {}
     }

@@ -49,11 +49,14 @@ impl Operations {
     ///
     /// # Errors
     /// `NoSuchBucket`, `KeyTooLongError`, and `InvalidRequest` for names that cannot be read back: those of results of
-    /// transforms, and those that no URL can have.
+    /// transforms, those that no URL can have, and those that begin with a slash, which no storage can hold.
     pub(super) fn place(&self, bucket: &str, key: &str) -> S3Result<Location> {
         self.originals(bucket)?;
         if key.len() > MAX_KEY_BYTES {
             return Err(s3_error!(KeyTooLongError));
+        }
+        if key.starts_with('/') {
+            return Err(s3_error!(InvalidRequest, "the name of an object cannot begin with a slash"));
         }
         let path = format!("/{bucket}/{}", utf8_percent_encode(key, NON_ALPHANUMERIC));
         let resolved = resolve(&self.guard.routes, &path, "").map_err(|fault| error_of(&fault))?;

@@ -103,9 +103,9 @@ impl Mortar {
         Self::run(directory, config)
     }
 
-    /// Starts with a disk of its own for all data, as large as `mount` understands it. Its files are [`Mortar::inside`].
-    /// `None` where this machine lets nobody mount one.
-    pub fn on_a_disk_of(size: &str) -> Option<Self> {
+    /// Starts with a disk of its own for all data, as large as `mount` understands it, and more sections. Its files are
+    /// [`Mortar::inside`]. `None` where this machine lets nobody mount one.
+    pub fn on_a_disk_of(size: &str, more: &str) -> Option<Self> {
         const MOUNTED: &str = "mount -t tmpfs -o \"size=$1\" none \"$2\" && exec \"$3\" --config \"$4\"";
         let own = |arguments: &[&str]| {
             let mut command = Command::new("unshare");
@@ -114,10 +114,28 @@ impl Mortar {
         };
         own(&["mount", "-t", "tmpfs", "none", "/mnt"]).status().ok().filter(ExitStatus::success)?;
         let directory = Arc::new(tempfile::tempdir().unwrap());
-        let config = configuration(&directory, "", "");
+        let config = configuration(&directory, "", more);
         let root = directory.path().join("data");
         let command = own(&["sh", "-c", MOUNTED, "sh", size, root.to_str()?, PROGRAM, config.to_str()?]);
         Some(Self::spawn(command, directory, config))
+    }
+
+    /// Mounts the disk of its own anew, as with `ro` or `rw`.
+    pub fn remount(&self, how: &str) {
+        let (process, root) = (self.id().to_string(), self.root());
+        let own = ["--preserve-credentials", "--user", "--mount", "--target", process.as_str()];
+        let mut command = Command::new("nsenter");
+        let mounted = command.args(own).args(["mount", "-o", &format!("remount,{how}")]).arg(root).status().unwrap();
+        assert!(mounted.success());
+    }
+
+    /// Starts with more sections, by way of a shell command that ends in `exec "$@"`, and with these variables.
+    pub fn by_way_of(shell: &str, environment: &[(&str, &str)], more: &str) -> Self {
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let config = configuration(&directory, "", more);
+        let mut command = Command::new("sh");
+        command.args(["-c", shell, "sh", PROGRAM, "--config"]).arg(&config).envs(environment.iter().copied());
+        Self::spawn(command, directory, config)
     }
 
     /// Starts with the built-in configuration, in an empty directory, on free ports.

@@ -186,7 +186,7 @@ fn write_reply(connection: &mut TcpStream, reply: Reply, is_head: bool) -> std::
         Reply::Silence => wait_until_closed(connection),
         Reply::Raw(bytes) => connection.write_all(&bytes),
         Reply::Dripping(bytes, pause) => bytes.iter().try_for_each(|byte| {
-            thread::sleep(pause);
+            thread::park_timeout(pause);
             connection.write_all(&[*byte])
         }),
     }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -118,21 +118,18 @@ async fn opening_clears_away_the_drafts_of_writers_that_are_gone() {
     let root = TempDir::new().unwrap();
     let place = root.path().join("photos/.mortar-drafts");
     fs::create_dir_all(&place).unwrap();
-    let yesterday = SystemTime::now() - Duration::from_secs(86_400);
-    let make = |name: &str, written: SystemTime| {
-        let file = File::create(place.join(name)).unwrap();
-        file.set_modified(written).unwrap();
-        file
-    };
-    let in_use = make("in-use", yesterday);
+    let in_use = File::create(place.join("in-use")).unwrap();
     in_use.lock().unwrap();
-    make("just-made", SystemTime::now());
-    make("left-over", yesterday);
+    fs::write(place.join("left-over"), "x").unwrap();
 
+    // Somebody is making a draft, and may have made that one.
+    let making = File::open(&place).unwrap();
+    making.lock_shared().unwrap();
     open(root.path(), Layout::Plain).await;
-    let mut left = drafts(root.path());
-    left.sort();
-    assert_eq!(left, ["in-use", "just-made"]);
+    assert_eq!(drafts(root.path()).len(), 2);
+    making.unlock().unwrap();
+    open(root.path(), Layout::Plain).await;
+    assert_eq!(drafts(root.path()), ["in-use"]);
 }
 
 #[tokio::test]

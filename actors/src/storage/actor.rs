@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use bytes::Bytes;
 use lru::LruCache;
 
 use super::attended::{Diligence, attended};
@@ -41,6 +42,13 @@ pub(super) struct Put {
     pub(super) condition: PutCondition,
 }
 
+pub(super) struct PutBack {
+    pub(super) store: StoreId,
+    pub(super) key: ObjectKey,
+    pub(super) meta: ObjectMeta,
+    pub(super) body: Bytes,
+}
+
 pub(super) struct Delete {
     pub(super) store: StoreId,
     pub(super) key: ObjectKey,
@@ -67,6 +75,10 @@ impl Ask for Stat {
 
 impl Ask for Put {
     type Reply = ObjectMeta;
+}
+
+impl Ask for PutBack {
+    type Reply = ();
 }
 
 impl Ask for Delete {
@@ -176,6 +188,17 @@ impl Serve<Put> for Storage {
             client.call(deadline, &incident, put).await
         };
         if streams { Work::later(write) } else { Work::kept(write) }
+    }
+}
+
+impl Serve<PutBack> for Storage {
+    fn serve(&mut self, ask: PutBack, ticket: &Ticket) -> Work<()> {
+        let (client, deadline, incident) = (self.client(&ask.store), ticket.deadline(), ticket.incident());
+        Work::kept(async move {
+            let put =
+                |store: Arc<dyn super::Store>| async move { store.put_derived(&ask.key, ask.meta, ask.body).await };
+            client.call(deadline, &incident, put).await
+        })
     }
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::actor::{Delete, Fetch, Link, List, Put, Stat, Storage};
+use super::actor::{Delete, Fetch, Link, List, Put, PutBack, Stat, Storage};
 use super::roster::Roster;
 use super::{ListPage, ListRequest, OpenStore, PutCondition, Reachability, StorageSettings};
 use crate::fault::{Fault, FaultKind};
@@ -114,7 +114,7 @@ impl StorageHandle {
     /// Writes a finished result; it has a gate of its own, so that results never crowd out users.
     ///
     /// # Errors
-    /// As [`StorageHandle::put`].
+    /// As [`Store::put_derived`](super::Store::put_derived) and [`Door::ask`].
     pub(crate) async fn put_back(
         &self,
         store: StoreId,
@@ -122,9 +122,8 @@ impl StorageHandle {
         meta: ObjectMeta,
         body: Bytes,
         deadline: Deadline,
-    ) -> Result<ObjectMeta, Fault> {
-        let put = Put { store, key, meta, body: Body::Bytes(body), condition: PutCondition::None };
-        self.door.ask(&self.gates.write_backs, put, deadline).await
+    ) -> Result<(), Fault> {
+        self.door.ask(&self.gates.write_backs, PutBack { store, key, meta, body }, deadline).await
     }
 
     /// Removes one object; removing what does not exist succeeds. It is finished even if the requester leaves.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use super::{ListPage, ListRequest, PutCondition};
 use crate::fault::Fault;
@@ -32,7 +33,8 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// `Unsupported` by a store that only reads, `Invalid` for a key it cannot name, `PreconditionFailed` when the
-    /// condition does not hold, `NotFound` when there is no object to match, `Upstream`, `TimedOut`.
+    /// condition does not hold, `NotFound` when there is no object to match, `Unwritable`, `TooLarge`, `Upstream`,
+    /// `TimedOut`.
     async fn put(
         &self,
         key: &ObjectKey,
@@ -41,10 +43,19 @@ pub trait Store: Send + Sync + 'static {
         condition: &PutCondition,
     ) -> Result<ObjectMeta, Fault>;
 
+    /// Writes what can be made again, whole or not at all. It may be lost with the power, though not before what was
+    /// written later; so it need not be on the disk when this returns.
+    ///
+    /// # Errors
+    /// As for [`Store::put`].
+    async fn put_derived(&self, key: &ObjectKey, meta: ObjectMeta, body: Bytes) -> Result<(), Fault> {
+        self.put(key, meta, Body::Bytes(body), &PutCondition::None).await.map(drop)
+    }
+
     /// Removes that one object. Removing what does not exist succeeds.
     ///
     /// # Errors
-    /// `Unsupported`, `Upstream`, `TimedOut`.
+    /// `Unsupported`, `Unwritable`, `Upstream`, `TimedOut`.
     async fn delete(&self, key: &ObjectKey) -> Result<(), Fault>;
 
     /// Lists one page of entries in the order of their bytes, in memory that the page bounds.

@@ -47,7 +47,7 @@ async fn write_marked(item: &StoreBackItem, storage: &StorageHandle, deadline: D
     let nothing = ObjectMeta { length: Some(0), ..ObjectMeta::default() };
     storage.put_back(item.store.clone(), item.marker.clone(), nothing, Bytes::new(), deadline).await?;
     let body = item.rendition.body.clone();
-    storage.put_back(item.store.clone(), item.key.clone(), item.meta.clone(), body, deadline).await.map(drop)
+    storage.put_back(item.store.clone(), item.key.clone(), item.meta.clone(), body, deadline).await
 }
 
 /// Removes a result that turned out to be old. Its marker stays: by now it may be that of a newer one.

@@ -1,17 +1,15 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, DirEntry, File};
+use cap_std::fs::{Dir, DirEntry};
 use mortar_actors::{Fault, FaultKind};
 
+use super::draft::Durability;
 use super::faults;
 use super::key_path::DRAFTS;
-
-/// A draft that nobody locks is left over once it is this old; a younger one may be about to be locked.
-const DRAFT_GRACE: Duration = Duration::from_secs(60);
+use super::turns::undisturbed;
 
 /// Where a container lies. Its directory is opened for each call, so that a disk mounted later, or a container removed
 /// and made anew, is seen.
@@ -41,21 +39,25 @@ impl Container {
     /// The container's directory, made when it is missing.
     pub(super) fn created(&self) -> Result<Dir, Fault> {
         let root = self.root()?;
-        make_durably(&root, Path::new(&*self.name)).map_err(faults::outage)?;
+        make_directory(&root, Path::new(&*self.name), Durability::OnDisk).map_err(faults::preparing)?;
         root.open_dir(&*self.name).map_err(faults::outage)
     }
 
     /// Removes the drafts of writers that are gone. Those of living ones, in this process or another, are locked.
     pub(super) fn sweep(&self) -> Result<(), Fault> {
         let drafts = match self.existing() {
-            Ok(container) => container.read_dir(DRAFTS),
+            Ok(container) => container.open_dir(DRAFTS),
             Err(fault) if fault.is_not_found() => return Ok(()),
             Err(fault) => return Err(fault),
         };
         let Ok(drafts) = drafts else {
             return Ok(());
         };
-        for draft in drafts.flatten().filter(is_left_over) {
+        // While somebody makes a draft, which is not locked at once, what is left over stays for the next time.
+        let Some(_turn) = undisturbed(&drafts) else {
+            return Ok(());
+        };
+        for draft in drafts.entries().into_iter().flatten().flatten().filter(is_left_over) {
             if let Err(error) = draft.remove_file() {
                 tracing::warn!(%error, draft = %draft.file_name().display(), "a left-over draft could not be removed");
             }
@@ -68,16 +70,17 @@ impl Container {
     }
 }
 
-/// Makes the directory `path` and those above it, and returns when they are on the disk. `NotFound` when one of them was
-/// removed meanwhile.
-pub(super) fn make_durably(within: &Dir, path: &Path) -> io::Result<()> {
+/// Makes the directory `path` and those above it, and returns when their names are as durable as asked. `NotFound` when one
+/// of them was removed meanwhile.
+pub(super) fn make_directory(within: &Dir, path: &Path, durability: Durability) -> io::Result<()> {
     if path == Path::new("") || within.is_dir(path) {
         return Ok(());
     }
     let mut missing: Vec<_> = path.ancestors().take_while(|above| *above != Path::new("")).collect();
     while let Some(directory) = missing.pop() {
         match within.create_dir(directory) {
-            Ok(()) => sync(within, parent_of(directory))?,
+            Ok(()) if durability == Durability::OnDisk => sync(within, parent_of(directory))?,
+            Ok(()) => {}
             // A directory, or else what comes next fails on it.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
@@ -111,9 +114,5 @@ pub(super) fn sync(within: &Dir, path: &Path) -> io::Result<()> {
 }
 
 fn is_left_over(draft: &DirEntry) -> bool {
-    let Ok(file) = draft.open().map(File::into_std) else {
-        return false;
-    };
-    let age = file.metadata().and_then(|meta| meta.modified()).ok().and_then(|written| written.elapsed().ok());
-    age.is_some_and(|age| age > DRAFT_GRACE) && file.try_lock().is_ok()
+    draft.open().is_ok_and(|file| file.into_std().try_lock().is_ok())
 }

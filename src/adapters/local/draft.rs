@@ -9,7 +9,7 @@ use mortar_actors::{EntityTag, Fault, ObjectMeta};
 use s3s::crypto::{Checksum, Md5};
 
 use super::blocking::Awaited;
-use super::container::{make_durably, parent_of, sync};
+use super::container::{make_directory, parent_of, sync};
 use super::key_path::DRAFTS;
 use super::object::{Object, derived_meta};
 use super::sidecar::Header;
@@ -19,6 +19,15 @@ use super::{Layout, faults};
 /// How often an object is placed before it is given up that the directory for it is removed meanwhile. Each time something
 /// else in it was removed, as its last.
 const PLACINGS: usize = 64;
+
+/// What of an object has reached the disk when it has been published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// All of it.
+    OnDisk,
+    /// Its content. The name follows by itself, and not after names that are given later.
+    InOrder,
+}
 
 /// An object while it is being written. It is invisible until [`Draft::publish`]; dropped before, it leaves nothing.
 ///
@@ -39,14 +48,16 @@ pub(super) struct Draft {
 impl Draft {
     /// Starts an empty object in `container`.
     pub(super) fn begin(container: Dir, layout: Layout, meta: ObjectMeta) -> Result<Self, Fault> {
-        container.create_dir_all(DRAFTS).map_err(faults::outage)?;
+        container.create_dir_all(DRAFTS).map_err(faults::preparing)?;
+        let making = changing(&container.open_dir(DRAFTS).map_err(faults::outage)?)?;
         let name = Path::new(DRAFTS).join(format!("{:032x}", rand::random::<u128>()));
         let file = container
             .open_with(&name, OpenOptions::new().write(true).create_new(true))
-            .map_err(faults::writing)?
+            .map_err(faults::preparing)?
             .into_std();
         let mut draft = Self { container, name, file, layout, meta, length: 0, hash: None, published: false };
         draft.file.lock().map_err(faults::outage)?;
+        drop(making);
         if layout == Layout::Sidecar {
             draft.reserve_header()?;
         }
@@ -56,7 +67,7 @@ impl Draft {
     /// Writes the next bytes and hands the draft back.
     pub(super) fn append(mut self, batch: &[Bytes]) -> Result<Self, Fault> {
         for chunk in batch {
-            self.file.write_all(chunk).map_err(faults::writing)?;
+            self.file.write_all(chunk).map_err(faults::preparing)?;
             self.length += chunk.len() as u64;
             if let Some(hash) = &mut self.hash {
                 hash.update(chunk);
@@ -65,22 +76,28 @@ impl Draft {
         Ok(self)
     }
 
-    /// Makes the object visible as `path` in one step, if `condition` holds, replacing what was there, after all of it has
+    /// Makes the object visible as `path` in one step, if `condition` holds, replacing what was there, after its content has
     /// reached the disk. When nobody waits for it any more it does not become visible.
     pub(super) fn publish(
         mut self,
         path: &Path,
         condition: &PutCondition,
+        durability: Durability,
         awaited: &Awaited,
     ) -> Result<ObjectMeta, Fault> {
         if let Some(hash) = self.hash.take() {
             self.meta.etag = Some(content_tag(hash.finalize()));
-            self.file.seek(SeekFrom::Start(0)).map_err(faults::writing)?;
+            self.file.seek(SeekFrom::Start(0)).map_err(faults::preparing)?;
             self.write_header()?;
         }
-        self.file.sync_all().map_err(faults::writing)?;
+        match durability {
+            Durability::OnDisk => self.file.sync_all().map_err(faults::preparing)?,
+            Durability::InOrder if self.length > 0 => self.file.sync_data().map_err(faults::preparing)?,
+            // All is in the name.
+            Durability::InOrder => {}
+        }
         let derived = derived_meta(&self.file.metadata().map_err(faults::outage)?, self.length, path);
-        self.place_at(path, condition, awaited)?;
+        self.place_at(path, condition, durability, awaited)?;
         Ok(match self.layout {
             Layout::Plain => derived,
             Layout::Sidecar => Header::of(&self.meta).over(derived),
@@ -97,19 +114,26 @@ impl Draft {
     }
 
     fn write_header(&mut self) -> Result<(), Fault> {
-        self.file.write_all(&Header::of(&self.meta).encode()?).map_err(faults::writing)
+        self.file.write_all(&Header::of(&self.meta).encode()?).map_err(faults::preparing)
     }
 
-    fn place_at(&mut self, path: &Path, condition: &PutCondition, awaited: &Awaited) -> Result<(), Fault> {
+    fn place_at(
+        &mut self,
+        path: &Path,
+        condition: &PutCondition,
+        durability: Durability,
+        awaited: &Awaited,
+    ) -> Result<(), Fault> {
         match condition {
             PutCondition::None => {
                 let _turn = changing(&self.container)?;
                 awaited.still()?;
-                self.place_in_directory(path, Self::rename_to).map_err(faults::writing)?;
+                self.place_in_directory(path, durability, Self::rename_to).map_err(faults::writing)?;
             }
             PutCondition::IfAbsent => {
                 awaited.still()?;
-                self.place_in_directory(path, Self::link_to).map_err(|error| self.not_linked(path, error))?;
+                self.place_in_directory(path, durability, Self::link_to)
+                    .map_err(|error| self.not_linked(path, error))?;
             }
             PutCondition::IfMatch(tag) => {
                 let _turn = comparing(&self.container)?;
@@ -120,6 +144,9 @@ impl Draft {
                 }
                 self.rename_to(path).map_err(faults::writing)?;
             }
+        }
+        if durability == Durability::InOrder {
+            return Ok(());
         }
         match sync(&self.container, parent_of(path)) {
             // The object was removed again, and its directory with it.
@@ -135,13 +162,14 @@ impl Draft {
     fn place_in_directory(
         &mut self,
         path: &Path,
+        durability: Durability,
         place: impl Fn(&mut Self, &Path) -> io::Result<()>,
     ) -> io::Result<()> {
         let directory = parent_of(path);
         let mut tries = 0;
         loop {
             tries += 1;
-            let placed = make_durably(&self.container, directory).and_then(|()| place(self, path));
+            let placed = make_directory(&self.container, directory, durability).and_then(|()| place(self, path));
             let vanished = placed.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound);
             if !vanished || tries == PLACINGS {
                 return placed;

@@ -29,16 +29,31 @@ pub(super) fn reading(error: Error) -> Fault {
     }
 }
 
-/// What a failed write means.
+/// What a failed removal means.
+pub(super) fn removing(error: Error) -> Fault {
+    if is_absence(&error) { absent().caused_by(error) } else { preparing(error) }
+}
+
+/// What a failed write to the place of an object means.
 pub(super) fn writing(error: Error) -> Fault {
     match error.kind() {
         ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty => unnameable().caused_by(error),
         _ if cannot_be_there(&error) => unnameable().caused_by(error),
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            Fault::new(FaultKind::Upstream, "the store is full").caused_by(error)
-        }
-        _ => outage(error),
+        _ => preparing(error),
     }
+}
+
+/// What it means that something cannot be written or made at all, wherever it is.
+pub(super) fn preparing(error: Error) -> Fault {
+    let (kind, message) = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => (FaultKind::Unwritable, "the store is full"),
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
+            (FaultKind::Unwritable, "the store can only be read")
+        }
+        ErrorKind::FileTooLarge => (FaultKind::TooLarge, "the object is larger than this store can hold"),
+        _ => return outage(error),
+    };
+    Fault::new(kind, message).caused_by(error)
 }
 
 /// The disk or its directories are not as they should be.

@@ -1,4 +1,5 @@
-//! Locks of a container, so that comparing an object and replacing it are one step for every process on the disk.
+//! Locks of a directory, so that two steps in it are one for every process on the disk: comparing an object and replacing
+//! it, making a draft and locking it.
 
 use std::fs::File;
 
@@ -19,6 +20,13 @@ pub(super) fn comparing(container: &Dir) -> Result<File, Fault> {
     let lock = opened(container)?;
     lock.lock().map_err(faults::outage)?;
     Ok(lock)
+}
+
+/// As [`comparing`], without waiting; `None` while anything changes.
+pub(super) fn undisturbed(directory: &Dir) -> Option<File> {
+    let lock = opened(directory).ok()?;
+    lock.try_lock().ok()?;
+    Some(lock)
 }
 
 /// The directory once more: a lock belongs to one opening of it.
