@@ -61,11 +61,17 @@ pub(crate) enum Actor {
 }
 
 /// Draws what happens from a seed.
-pub(crate) struct Schedule(StdRng);
+pub(crate) struct Schedule {
+    draw: StdRng,
+    /// Marks fail, or else originals are replaced on another instance. Whoever cannot ask for marks need not learn of what
+    /// others replace, so there are never both.
+    is_alone: bool,
+}
 
 impl Schedule {
     pub(crate) fn of(seed: u64) -> Self {
-        Self(StdRng::seed_from_u64(seed))
+        let mut draw = StdRng::seed_from_u64(seed);
+        Self { is_alone: draw.random_bool(0.5), draw }
     }
 
     /// Everything that is asked for of an original.
@@ -75,54 +81,55 @@ impl Schedule {
 
     /// Events, each with the time since the one before.
     pub(crate) fn events(mut self) -> Vec<(Duration, Event)> {
-        let count = self.0.random_range(20..80);
+        let count = self.draw.random_range(20..80);
         (0..count).map(|_| (self.pause(), self.event())).collect()
     }
 
     fn event(&mut self) -> Event {
-        match self.0.random_range(0..100) {
+        match self.draw.random_range(0..100) {
             0..55 => Event::Ask(self.wish(), self.visitors()),
             55..64 => Event::Renders(self.manner()),
-            64..69 => Event::Store([ORIGINALS, RESULTS].choose(&mut self.0).unwrap(), self.script()),
+            64..69 => Event::Store([ORIGINALS, RESULTS].choose(&mut self.draw).unwrap(), self.script()),
             69..73 => {
-                let (wish, plan) = (self.wish(), self.0.random_range(0..=PLANS));
+                let (wish, plan) = (self.wish(), self.draw.random_range(0..=PLANS));
                 let of_original = plan == PLANS;
                 let name = if of_original { wish.original.to_owned() } else { wish.key().to_string() };
                 Event::Object(name, self.script())
             }
             73 => Event::Opening(self.script()),
-            74 => Event::Body(PICTURES.choose(&mut self.0).unwrap(), self.script()),
+            74 => Event::Body(PICTURES.choose(&mut self.draw).unwrap(), self.script()),
             75..79 => Event::Lease(self.script()),
             79..83 => Event::LeaseElsewhere(self.wish(), self.millis(900)),
             83..85 => Event::SharedCache(self.script()),
-            85..87 => Event::Marks(self.script()),
+            85..87 if self.is_alone => Event::Marks(self.script()),
+            85..87 => Event::ReplaceElsewhere(PICTURES.choose(&mut self.draw).unwrap(), self.millis(500)),
             87..91 => Event::Crash(
-                *[Actor::Storage, Actor::Cache, Actor::Lock, Actor::Transform].choose(&mut self.0).unwrap(),
+                *[Actor::Storage, Actor::Cache, Actor::Lock, Actor::Transform].choose(&mut self.draw).unwrap(),
             ),
-            91..95 => Event::Replace(PICTURES.choose(&mut self.0).unwrap()),
-            95 => Event::ReplaceElsewhere(PICTURES.choose(&mut self.0).unwrap(), self.millis(500)),
+            91..96 => Event::Replace(PICTURES.choose(&mut self.draw).unwrap()),
             _ => Event::Mend,
         }
     }
 
     /// Mostly of the first ones, so that requests join.
     fn wish(&mut self) -> Wish {
-        let original = PICTURES[self.0.random_range(0..PICTURES.len()).min(self.0.random_range(0..PICTURES.len()))];
-        Wish { original, plan: self.0.random_range(0..PLANS) }
+        let original =
+            PICTURES[self.draw.random_range(0..PICTURES.len()).min(self.draw.random_range(0..PICTURES.len()))];
+        Wish { original, plan: self.draw.random_range(0..PLANS) }
     }
 
     fn visitors(&mut self) -> Vec<Visitor> {
-        let count = if self.0.random_bool(0.1) { 14 } else { self.0.random_range(1..4) };
+        let count = if self.draw.random_bool(0.1) { 14 } else { self.draw.random_range(1..4) };
         (0..count)
             .map(|_| Visitor {
                 patience: self.millis(3_000),
-                leaves_after: self.0.random_bool(0.4).then(|| self.millis(200)),
+                leaves_after: self.draw.random_bool(0.4).then(|| self.millis(200)),
             })
             .collect()
     }
 
     fn manner(&mut self) -> Manner {
-        let conduct = match self.0.random_range(0..10) {
+        let conduct = match self.draw.random_range(0..10) {
             0..5 => Conduct::Takes(self.millis(300)),
             5 => Conduct::Deaf(self.millis(3_000)),
             6 => Conduct::Hangs,
@@ -132,16 +139,16 @@ impl Schedule {
         };
         // Small, large, larger than all large ones may be together, and larger than all may be.
         let (memory_bytes, work) =
-            *[(1_000, 1), (1_000, 1), (3_000, 1_000), (7_000, 1_000), (9_000, 1)].choose(&mut self.0).unwrap();
+            *[(1_000, 1), (1_000, 1), (3_000, 1_000), (7_000, 1_000), (9_000, 1)].choose(&mut self.draw).unwrap();
         Manner { conduct, estimate: Estimate { memory_bytes, work } }
     }
 
     fn script(&mut self) -> Script {
         let kinds = [FaultKind::Upstream, FaultKind::TimedOut, FaultKind::NotFound, FaultKind::Internal];
-        match self.0.random_range(0..10) {
+        match self.draw.random_range(0..10) {
             0..3 => Script::Works,
             3..5 => Script::Slow(self.millis(300)),
-            5..8 => Script::Fails(Fault::new(*kinds.choose(&mut self.0).unwrap(), "a scripted fault")),
+            5..8 => Script::Fails(Fault::new(*kinds.choose(&mut self.draw).unwrap(), "a scripted fault")),
             8 => Script::Hangs,
             _ => Script::Panics,
         }
@@ -149,12 +156,12 @@ impl Schedule {
 
     /// Often none at all.
     fn pause(&mut self) -> Duration {
-        if self.0.random_bool(0.5) { Duration::ZERO } else { self.millis(120) }
+        if self.draw.random_bool(0.5) { Duration::ZERO } else { self.millis(120) }
     }
 
     /// At most so long; short times are as likely as long ones.
     fn millis(&mut self, most: u64) -> Duration {
-        let most = self.0.random_range(1..=most);
-        Duration::from_millis(self.0.random_range(0..=most))
+        let most = self.draw.random_range(1..=most);
+        Duration::from_millis(self.draw.random_range(0..=most))
     }
 }

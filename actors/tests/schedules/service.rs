@@ -241,6 +241,8 @@ impl Service {
         }
         tokio::time::sleep(told_after).await;
         self.epochs.end_here(&originals);
+        // What was being written here meanwhile may yet be found, until it is seen to be old and removed.
+        tokio::time::sleep(3 * WRITE).await;
         self.ledger.settle(original);
     }
 
