@@ -147,7 +147,7 @@ fn describe(step: &Step) -> String {
 }
 
 fn describe_result(rendered: &Rendered) -> Vec<String> {
-    let Rendered { body, format, width, height, timings } = rendered;
+    let Rendered { body, format, width, height, timings, .. } = rendered;
     let mut lines = vec![format!("result  {format:?} {width}x{height}, {} bytes", body.len())];
     lines.extend(timings.iter().map(|(stage, took)| format!("  {stage:<10} {:>8.1} ms", milliseconds(*took))));
     lines

@@ -78,7 +78,7 @@ async fn make(wanted: Arc<Wanted>, flight: FlightContext) -> Result<Arc<Served>,
     let rendered = pipeline.transform.render(&derived.key, &owner, job, deadline).await?;
     stages.extend(rendered.timings.iter().map(|(name, elapsed)| Stage::new(name, *elapsed)));
 
-    let rendition = Arc::new(rendition::from_render(rendered).await?);
+    let rendition = Arc::new(rendition::from_render(rendered));
     Ok(Arc::new(Served { rendition, tier: Tier::Rendered, stages }))
 }
 

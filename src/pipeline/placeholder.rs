@@ -68,7 +68,7 @@ impl Pipeline {
                 let rendered =
                     pipeline.transform.render(&name, &Owner::new("placeholder"), job, flight.deadline).await?;
                 let stages = rendered.timings.iter().map(|(stage, elapsed)| Stage::new(stage, *elapsed)).collect();
-                let rendition = Arc::new(rendition::from_render(rendered).await?);
+                let rendition = Arc::new(rendition::from_render(rendered));
                 let time_to_live = pipeline.settings.default_time_to_live;
                 pipeline.cache.insert(name, Arc::clone(&rendition), time_to_live, &flight.epoch);
                 Ok(served(rendition, stages))

@@ -11,12 +11,9 @@ use crate::adapters::raster::engine::Rendered;
 use crate::adapters::raster::probe::probe;
 
 /// What a render made.
-///
-/// # Errors
-/// `Restarting` when the service is being stopped.
-pub(super) async fn from_render(rendered: Rendered) -> Result<Rendition, Fault> {
-    let Rendered { body, format, width, height, .. } = rendered;
-    away(move || Ok(of(body, format.media_type(), (width, height), SystemTime::now()))).await
+pub(super) fn from_render(rendered: Rendered) -> Rendition {
+    let Rendered { body, digest, format, width, height, .. } = rendered;
+    of(body, digest, format.media_type(), (width, height), SystemTime::now())
 }
 
 /// What a store kept.
@@ -34,12 +31,19 @@ pub(super) async fn from_store(body: Bytes, written: Option<SystemTime>) -> Resu
 /// `Unprocessable` when the bytes are no picture.
 pub(super) fn from_bytes(body: Bytes, written: Option<SystemTime>) -> Result<Rendition, Fault> {
     let header = probe(&body)?;
-    Ok(of(body, header.format.media_type(), header.displayed_size(), written.unwrap_or_else(SystemTime::now)))
+    let digest = xxh3_128(&body);
+    Ok(of(body, digest, header.format.media_type(), header.displayed_size(), written.unwrap_or_else(SystemTime::now)))
 }
 
 /// The validator is made of the bytes, so that it survives restarts and is the same from every tier.
-fn of(body: Bytes, media_type: &str, (width, height): (u32, u32), last_modified: SystemTime) -> Rendition {
-    let etag = EntityTag::new(&format!("{:032x}", xxh3_128(&body)));
+fn of(
+    body: Bytes,
+    digest: u128,
+    media_type: &str,
+    (width, height): (u32, u32),
+    last_modified: SystemTime,
+) -> Rendition {
+    let etag = EntityTag::new(&format!("{digest:032x}"));
     let content_type = media_type.to_owned();
     Rendition { body, content_type, etag, last_modified, width: Some(width), height: Some(height) }
 }

@@ -40,6 +40,8 @@ pub struct RenderJob {
 pub struct Rendered {
     /// The encoded picture.
     pub body: Bytes,
+    /// Its XXH3 hash of 128 bits.
+    pub digest: u128,
     /// Its format.
     pub format: Format,
     /// Its width in pixels.

@@ -1,6 +1,7 @@
 //! Animations: every frame takes the same course, one at a time.
 
 use mortar_actors::{Fault, FaultKind};
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::course::Course;
 use super::outline::Outline;
@@ -36,5 +37,6 @@ pub(super) fn render(
     }
     let body = stages.run("encode", || encoder.finish())?;
     let timings = stages.into_timings();
-    Ok(Rendered { body, format: outline.format, width: size.width, height: size.height, timings })
+    let digest = xxh3_128(&body);
+    Ok(Rendered { body, digest, format: outline.format, width: size.width, height: size.height, timings })
 }

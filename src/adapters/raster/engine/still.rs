@@ -1,6 +1,7 @@
 //! One picture in, one picture out.
 
 use mortar_actors::Fault;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::course::Course;
 use super::outline::Outline;
@@ -35,5 +36,6 @@ pub(super) fn render(
     let (width, height) = pixels.size();
     let stop = stages.stop();
     let body = stages.run("encode", || encode(&pixels, &settings, stop))?;
-    Ok(Rendered { body, format, width, height, timings: stages.into_timings() })
+    let digest = xxh3_128(&body);
+    Ok(Rendered { body, digest, format, width, height, timings: stages.into_timings() })
 }
