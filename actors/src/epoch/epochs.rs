@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use futures::future::join_all;
@@ -34,11 +34,16 @@ pub(super) struct Table {
 type Forget = dyn Fn(&Key) + Send + Sync;
 
 /// Held weakly: an epoch that nothing is under is as good as gone, and strikes itself out.
+///
+/// To do so it takes the lock that this lies behind. So whatever is upgraded here is handed out, for it may turn out to
+/// be the last hold on its epoch, and is only dropped when the lock is free.
 #[derive(Default)]
 struct Live {
     epochs: HashMap<OriginalId, Weak<State>>,
-    /// Those that are over while something is still under them.
-    over: Vec<Weak<State>>,
+    /// Those that are over while something is still under them, by their serial numbers. Each takes itself out.
+    over: BTreeMap<u64, (OriginalId, Weak<State>)>,
+    /// The serial number of the epoch that begins next.
+    next: u64,
     /// Bounded by the replacements under way.
     closed: Vec<Arc<Originals>>,
 }
@@ -58,7 +63,8 @@ impl Epochs {
             return Epoch(Some(state));
         }
         let barren = live.is_closed(original);
-        let state = Arc::new(State::new(original.clone(), Arc::clone(&self.0), barren));
+        let state = Arc::new(State::new(original.clone(), live.next, Arc::clone(&self.0), barren));
+        live.next += 1;
         live.epochs.insert(original.clone(), Arc::downgrade(&state));
         Epoch(Some(state))
     }
@@ -161,12 +167,14 @@ impl Table {
     }
 
     /// Strikes out an epoch that nothing is under, unless another one has taken its place.
-    pub(super) fn strike_out(&self, original: &OriginalId) {
+    pub(super) fn strike_out(&self, original: &OriginalId, serial: u64) {
         let mut live = self.live();
+        if live.over.remove(&serial).is_some() {
+            return;
+        }
         if live.epochs.get(original).is_some_and(|state| state.strong_count() == 0) {
             live.epochs.remove(original);
         }
-        live.over.retain(|state| state.strong_count() > 0);
     }
 
     fn live(&self) -> MutexGuard<'_, Live> {
@@ -188,15 +196,96 @@ impl Live {
         };
         let ended: Vec<_> = ended.iter().filter_map(Weak::upgrade).collect();
         ended.iter().for_each(|state| state.end(cause));
-        self.over.extend(ended.iter().map(Arc::downgrade));
+        let over = |state: &Arc<State>| (state.serial, (state.original.clone(), Arc::downgrade(state)));
+        self.over.extend(ended.iter().map(over));
         ended
     }
 
     /// Every epoch of before that something is under yet, whatever ended it. Now a replacement did.
     fn replaced(&self, originals: &Originals) -> Vec<Arc<State>> {
-        let over = self.over.iter().filter_map(Weak::upgrade);
-        let replaced: Vec<_> = over.filter(|state| originals.contains(&state.original)).collect();
+        let over = self.over.values().filter(|(original, _)| originals.contains(original));
+        let replaced: Vec<_> = over.filter_map(|(_, state)| state.upgrade()).collect();
         replaced.iter().for_each(|state| state.end(Cause::Replaced));
         replaced
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn alone() -> Epochs {
+        Epochs::new(EpochSettings::default(), None)
+    }
+
+    fn enter(epochs: &Epochs, original: &OriginalId) -> Epoch {
+        epochs.enter(&Key::new("result").of(original.clone()))
+    }
+
+    fn all() -> Originals {
+        Originals::Beginning("media/".into())
+    }
+
+    /// Somebody who closes an original must never be the last to hold an epoch of another one: letting go of it under
+    /// the lock would wait for that lock.
+    ///
+    /// Red when `Live::replaced` upgrades what is over before it looks whose it is.
+    #[test]
+    fn an_epoch_may_be_left_while_another_original_is_closed() {
+        // It takes long to tell such names apart, so that the one thread is at it when the other leaves the epoch.
+        let name = |end: char| OriginalId::new(format!("media/{}{end}", "x".repeat(4 << 20)));
+        let (closed, other) = (name('a'), name('b'));
+        for _ in 0..8 {
+            let epochs = alone();
+            let (kept, left) = (enter(&epochs, &closed), enter(&epochs, &other));
+            epochs.end_here(&all());
+            let (begins, begun) = mpsc::channel();
+            let (ends, ended) = mpsc::channel();
+            let (closing, originals) = (epochs.clone(), Originals::One(closed.clone()));
+            thread::spawn(move || {
+                begins.send(()).unwrap();
+                let replaced = closing.0.live().replaced(&originals);
+                ends.send(replaced.len()).unwrap();
+            });
+            begun.recv().unwrap();
+            drop(left);
+            assert_eq!(ended.recv_timeout(Duration::from_secs(20)), Ok(1), "it hangs, or found others");
+            drop(kept);
+        }
+    }
+
+    #[test]
+    fn nothing_is_known_of_epochs_that_are_over_once_nothing_is_under_them() {
+        let epochs = alone();
+        let originals: Vec<_> = (0..1000).map(|number| OriginalId::new(format!("media/{number}"))).collect();
+        let mut held: Vec<_> = originals.iter().map(|original| enter(&epochs, original)).collect();
+        epochs.end_here(&all());
+        let known = || (epochs.live(), epochs.0.live().over.len());
+        assert_eq!(known(), (0, 1000));
+        held.truncate(400);
+        assert_eq!(known(), (0, 400), "though nothing ends any more");
+        let fresh = enter(&epochs, &originals[0]);
+        drop(held);
+        assert_eq!(known(), (1, 0), "the one that is not over stays");
+        drop(fresh);
+        assert_eq!(known(), (0, 0));
+    }
+
+    #[test]
+    fn closing_finds_every_epoch_of_an_original_that_something_is_under() {
+        let epochs = alone();
+        let [closed, other] = ["media/a", "media/b"].map(OriginalId::new);
+        let mut held = Vec::new();
+        for original in [&closed, &other, &closed, &closed] {
+            held.push(enter(&epochs, original));
+            epochs.end_here(&Originals::One(original.clone()));
+        }
+        drop(held.pop());
+        let replaced = epochs.0.live().replaced(&Originals::One(closed.clone()));
+        assert_eq!(replaced.iter().map(|state| state.serial).collect::<Vec<_>>(), [0, 2]);
     }
 }

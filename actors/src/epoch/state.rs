@@ -41,6 +41,8 @@ pub(super) enum Cause {
 
 pub(super) struct State {
     pub(super) original: OriginalId,
+    /// Tells it from all others of its table, those of the same original too.
+    pub(super) serial: u64,
     table: Arc<Table>,
     /// The worst [`Cause`] that ended it; zero until it is over.
     over: AtomicU8,
@@ -139,13 +141,14 @@ impl fmt::Debug for Epoch {
 }
 
 impl State {
-    pub(super) fn new(original: OriginalId, table: Arc<Table>, barren: bool) -> Self {
+    pub(super) fn new(original: OriginalId, serial: u64, table: Arc<Table>, barren: bool) -> Self {
         let mark = OnceLock::new();
         if table.shared().is_none() {
             mark.get_or_init(Mark::default);
         }
         Self {
             original,
+            serial,
             table,
             over: AtomicU8::new(0),
             barren,
@@ -191,6 +194,6 @@ impl State {
 
 impl Drop for State {
     fn drop(&mut self) {
-        self.table.strike_out(&self.original);
+        self.table.strike_out(&self.original, self.serial);
     }
 }

@@ -32,7 +32,7 @@ impl RedisEpochs {
         announcements: Arc<Announcements>,
         longest_entry: Duration,
     ) -> Self {
-        Self { marks, announcer, announcements, lifetime: longest_entry.max(LONGEST_WORK) }
+        Self { marks, announcer, announcements, lifetime: longest_entry.saturating_add(LONGEST_WORK) }
     }
 
     async fn set(&self, name: String, token: Token) -> Result<(), Fault> {

@@ -39,7 +39,12 @@ pub(super) fn read(bucket: Option<u64>, own: Option<u64>) -> Mark {
     Mark { bucket: token(bucket), own: token(own) }
 }
 
-/// A mark as one number, by which an entry is told from those of other epochs: tokens are random.
+/// A mark as one number, by which an entry is told from those of other epochs.
+///
+/// Each replacement draws all of a token but its lowest 16 bits, which count recalls; the counts of the two tokens fall
+/// on different bits. Where nothing was replaced in living memory the number is small, for the count is all there is,
+/// and it begins at 1 again once the mark has expired. An entry that matches a count of before is still of the present
+/// original: had that been replaced since, the mark of the replacement would be there yet.
 pub(super) fn folded(mark: Mark) -> u64 {
     mark.own.0 ^ mark.bucket.0.rotate_left(32)
 }
