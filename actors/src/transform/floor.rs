@@ -23,8 +23,9 @@ pub(super) struct Floor {
     pub(super) large_shares: Arc<Shares>,
     /// Whose turn it is to run. Whoever waits here or for memory is bounded by `renders`.
     pub(super) turnstile: Arc<Turnstile>,
-    /// What all running renders may take. Whoever has a turn waits here for small renders only, and those are soon over:
-    /// large ones have half of it at most, and wait for that before their turn.
+    /// What all running renders may take. Large ones have half of it together, and wait for that before their turn, so that
+    /// whoever has a turn waits here for small renders only, and those are soon over. One that needs more than half takes
+    /// the rest here: behind one that needs nearly all, small ones wait as well.
     pub(super) memory: Gate,
     /// Those who look at a header, which takes a thread but hardly any time.
     pub(super) estimates: Gate,

@@ -71,7 +71,11 @@ impl<E: Engine> Render<E> {
 
     /// Asks the engine on a thread of its own: a header that is made to be long must not hold up all actors.
     async fn estimate(&self, job: E::Job) -> Result<(E::Job, Estimate), Fault> {
-        let permit = self.floor.estimates.enter(1, self.stop.deadline()).await?;
+        let permit = tokio::select! {
+            biased;
+            fault = self.stop.raised() => return Err(fault),
+            permit = self.floor.estimates.enter(1, self.stop.deadline()) => permit?,
+        };
         let engine = Arc::clone(&self.engine);
         let estimating = tokio::task::spawn_blocking(move || {
             let estimate = fenced(|| engine.estimate(&job)).and_then(|estimate| estimate);

@@ -22,20 +22,26 @@ pub(super) struct Shares {
 
 #[derive(Default)]
 struct Held {
+    all: Count,
+    /// Of each owner that has anything.
+    by_owner: HashMap<Owner, Count>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Count {
     places: usize,
     announced: usize,
-    /// Both, for each owner that has any.
-    by_owner: HashMap<Owner, usize>,
 }
 
 /// One place of an owner, until dropped.
-pub(super) struct Share(Counted);
+pub(super) struct Share {
+    owner: Owner,
+    shares: Arc<Shares>,
+}
 
 /// A render that will be asked for when its original is there, or dropped.
 #[must_use = "it counts until it is dropped"]
-pub struct Announced(Counted);
-
-struct Counted {
+pub struct Announced {
     owner: Owner,
     shares: Arc<Shares>,
 }
@@ -52,9 +58,9 @@ impl Shares {
     /// `Overloaded` when there is none for it.
     pub(super) fn enter(self: &Arc<Self>, owner: &Owner) -> Result<Share, Fault> {
         let mut held = self.held();
-        let counted = self.count(&mut held, owner, |held| held.places < self.places)?;
-        held.places += 1;
-        Ok(Share(counted))
+        self.admit(&held, held.of(owner).places, held.all.places < self.places)?;
+        held.change(owner, |count| count.places += 1);
+        Ok(Share { owner: owner.clone(), shares: Arc::clone(self) })
     }
 
     /// Refuses now what [`Shares::enter`] would refuse later, and takes no place.
@@ -63,28 +69,26 @@ impl Shares {
     /// `Overloaded` when there will be no place for that owner.
     pub(super) fn announce(self: &Arc<Self>, owner: &Owner) -> Result<Announced, Fault> {
         let mut held = self.held();
-        let counted = self.count(&mut held, owner, |held| {
-            let is_short = held.places < self.places.div_ceil(2);
-            is_short || held.places + held.announced < self.places
-        })?;
-        held.announced += 1;
-        Ok(Announced(counted))
+        let (all, own) = (held.all, held.of(owner));
+        let is_short = all.places < self.places.div_ceil(2);
+        self.admit(&held, own.places + own.announced, is_short || all.places + all.announced < self.places)?;
+        held.change(owner, |count| count.announced += 1);
+        Ok(Announced { owner: owner.clone(), shares: Arc::clone(self) })
     }
 
-    fn count(self: &Arc<Self>, held: &mut Held, owner: &Owner, room: impl Fn(&Held) -> bool) -> Result<Counted, Fault> {
-        let own = held.by_owner.get(owner).copied().unwrap_or(0);
-        let is_reserve_empty = held.places >= self.places.saturating_add(self.reserved);
-        if is_reserve_empty || (own >= self.reserved && !room(held)) {
+    /// Whoever has fewer than are in reserve goes in where there is no room for others.
+    fn admit(&self, held: &Held, own: usize, is_room: bool) -> Result<(), Fault> {
+        let is_reserve_empty = held.all.places >= self.places.saturating_add(self.reserved);
+        if is_reserve_empty || (own >= self.reserved && !is_room) {
             let message = format!("too many {} at once", self.of);
             return Err(Fault::new(FaultKind::Overloaded, message).retry_after(RETRY_AFTER));
         }
-        held.by_owner.insert(owner.clone(), own + 1);
-        Ok(Counted { owner: owner.clone(), shares: Arc::clone(self) })
+        Ok(())
     }
 
     /// Whether only the reserve is left.
     pub(super) fn are_taken(&self) -> bool {
-        self.held().places >= self.places
+        self.held().all.places >= self.places
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -92,26 +96,32 @@ impl Shares {
     }
 }
 
+impl Held {
+    fn of(&self, owner: &Owner) -> Count {
+        self.by_owner.get(owner).copied().unwrap_or_default()
+    }
+
+    fn change(&mut self, owner: &Owner, by: impl Fn(&mut Count)) {
+        let mut own = self.of(owner);
+        by(&mut own);
+        by(&mut self.all);
+        // Nothing is remembered of an owner that has nothing.
+        match own == Count::default() {
+            true => self.by_owner.remove(owner),
+            false => self.by_owner.insert(owner.clone(), own),
+        };
+    }
+}
+
 impl Drop for Share {
     fn drop(&mut self) {
-        self.0.shares.held().places -= 1;
+        self.shares.held().change(&self.owner, |count| count.places -= 1);
     }
 }
 
 impl Drop for Announced {
     fn drop(&mut self) {
-        self.0.shares.held().announced -= 1;
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let mut held = self.shares.held();
-        match held.by_owner.get_mut(&self.owner) {
-            Some(own) if *own > 1 => *own -= 1,
-            // Nothing is remembered of an owner that has nothing.
-            _ => drop(held.by_owner.remove(&self.owner)),
-        }
+        self.shares.held().change(&self.owner, |count| count.announced -= 1);
     }
 }
 
@@ -149,5 +159,14 @@ mod tests {
         assert!(shares.announce(&owner).is_ok());
         drop(rendering);
         assert!(shares.held().by_owner.is_empty());
+    }
+
+    #[test]
+    fn what_is_being_fetched_uses_up_no_reserve() {
+        let shares = Arc::new(Shares::new("renders", 2, 1));
+        let (greedy, modest) = (Owner::new("greedy"), Owner::new("modest"));
+        let _fetching: Vec<_> = (0..10).map(|_| shares.announce(&modest).unwrap()).collect();
+        let _all = [shares.enter(&greedy).unwrap(), shares.enter(&greedy).unwrap()];
+        assert!(shares.enter(&modest).is_ok(), "it holds no place yet");
     }
 }
