@@ -13,7 +13,7 @@ mod s3;
 
 pub use http_client::GuardedClient;
 pub use http_origin::HttpOrigin;
-pub use local::{Layout, LocalStore};
+pub use local::{FileThreads, Layout, LocalStore};
 pub use noop::NoopStore;
 pub use open::Stores;
 pub use prefixed::PrefixedStore;

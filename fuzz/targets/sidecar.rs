@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use mortar::adapters::{Layout, LocalStore};
+use mortar::adapters::{FileThreads, Layout, LocalStore};
 use mortar_actors::ObjectKey;
 use mortar_actors::storage::Store;
 use tempfile::TempDir;
@@ -21,7 +21,7 @@ static GROUND: LazyLock<Ground> = LazyLock::new(|| {
     let root = TempDir::new().expect("there is room for a directory");
     fs::create_dir(root.path().join("bucket")).expect("the directory is ours");
     let runtime = Builder::new_current_thread().build().expect("a runtime needs no more than memory");
-    let opened = LocalStore::open(root.path().to_owned(), "bucket", Layout::Sidecar, 4);
+    let opened = LocalStore::open(root.path().to_owned(), "bucket", Layout::Sidecar, FileThreads::new(4));
     let store = runtime.block_on(opened).expect("the container is there");
     Ground { root, runtime, store }
 });

@@ -19,13 +19,15 @@ use futures::stream::BoxStream;
 use mortar_actors::storage::{ListPage, ListRequest, PutCondition, Store};
 use mortar_actors::{Body, ByteRange, Fault, FaultKind, Fetched, ObjectKey, ObjectMeta};
 
-use self::blocking::{Caller, FileThreads};
+use self::blocking::Caller;
 use self::container::{Container, remove_emptied};
 use self::draft::{Draft, Durability};
 use self::key_path::key_path;
 use self::object::Object;
 use self::turns::changing;
 use super::measured::measured;
+
+pub use self::blocking::FileThreads;
 
 /// Bytes gathered before a write goes to the disk: few trips to the blocking pool, and a bound for what a slow upload
 /// keeps in memory.
@@ -64,14 +66,14 @@ pub struct LocalStore {
 
 impl LocalStore {
     /// Opens a container and clears away what broken writes have left in it. The container itself may be absent: it is
-    /// made by the first write. At most `threads` calls work at once; the others wait for one of them.
+    /// made by the first write. Calls wait for one of `threads`.
     ///
     /// # Errors
     /// `Upstream` when `root` cannot be reached, `Internal` when `container` is not a plain name.
-    pub async fn open(root: PathBuf, container: &str, layout: Layout, threads: usize) -> Result<Self, Fault> {
+    pub async fn open(root: PathBuf, container: &str, layout: Layout, threads: FileThreads) -> Result<Self, Fault> {
         let container = Container::new(root, container)?;
-        let (opened, threads) = (container.clone(), FileThreads::new(threads));
-        threads.work(move || opened.sweep()).await?;
+        let opened = container.clone();
+        threads.change(move || opened.sweep()).await?;
         Ok(Self { container, layout, threads })
     }
 }
@@ -82,14 +84,14 @@ impl Store for LocalStore {
         let path = key_path(key).ok_or_else(faults::absent)?;
         let (container, layout, threads) = (self.container.clone(), self.layout, self.threads.clone());
         self.threads
-            .work(move || Object::open(&container.existing()?, &path, layout)?.into_fetched(range, &threads))
+            .read(move || Object::open(&container.existing()?, &path, layout)?.into_fetched(range, &threads))
             .await
     }
 
     async fn stat(&self, key: &ObjectKey) -> Result<ObjectMeta, Fault> {
         let path = key_path(key).ok_or_else(faults::absent)?;
         let (container, layout) = (self.container.clone(), self.layout);
-        self.threads.work(move || Ok(Object::open(&container.existing()?, &path, layout)?.into_meta())).await
+        self.threads.read(move || Ok(Object::open(&container.existing()?, &path, layout)?.into_meta())).await
     }
 
     async fn put(
@@ -102,17 +104,17 @@ impl Store for LocalStore {
         let path = key_path(key).ok_or_else(faults::unnameable)?;
         let mut chunks = measured(body, meta.length);
         let (container, layout) = (self.container.clone(), self.layout);
-        let mut draft = self.threads.work(move || Draft::begin(container.created()?, layout, meta)).await?;
+        let mut draft = self.threads.change(move || Draft::begin(container.created()?, layout, meta)).await?;
         loop {
             let batch = next_batch(&mut chunks).await?;
             if batch.is_empty() {
                 break;
             }
-            draft = self.threads.work(move || draft.append(&batch)).await?;
+            draft = self.threads.change(move || draft.append(&batch)).await?;
         }
         let (caller, condition) = (Caller::default(), condition.clone());
         let awaited = caller.awaited();
-        self.threads.work(move || draft.publish(&path, &condition, Durability::OnDisk, &awaited)).await
+        self.threads.change(move || draft.publish(&path, &condition, Durability::OnDisk, &awaited)).await
     }
 
     async fn put_derived(&self, key: &ObjectKey, meta: ObjectMeta, body: Bytes) -> Result<(), Fault> {
@@ -123,7 +125,7 @@ impl Store for LocalStore {
             let draft = Draft::begin(container.created()?, layout, meta)?.append(&[body])?;
             draft.publish(&path, &PutCondition::None, Durability::InOrder, &awaited).map(drop)
         };
-        self.threads.work(write).await
+        self.threads.change(write).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), Fault> {
@@ -134,7 +136,7 @@ impl Store for LocalStore {
         let awaited = caller.awaited();
         let removed = self
             .threads
-            .work(move || {
+            .change(move || {
                 let directory = container.existing()?;
                 let _turn = changing(&directory)?;
                 awaited.still()?;
@@ -152,7 +154,7 @@ impl Store for LocalStore {
     async fn list(&self, request: &ListRequest) -> Result<ListPage, Fault> {
         let (container, layout, request) = (self.container.clone(), self.layout, request.clone());
         self.threads
-            .work(move || match container.existing() {
+            .read(move || match container.existing() {
                 Ok(directory) => listing::page(&directory, layout, &request),
                 Err(fault) if fault.is_not_found() => Ok(ListPage::default()),
                 Err(fault) => Err(fault),
@@ -162,7 +164,7 @@ impl Store for LocalStore {
 
     async fn check(&self) -> Result<(), Fault> {
         let container = self.container.clone();
-        let reached = self.threads.work(move || container.existing()).await;
+        let reached = self.threads.check(move || container.existing()).await;
         match reached {
             Err(fault) if !matches!(fault.kind(), FaultKind::NotFound) => Err(fault),
             _ => Ok(()),

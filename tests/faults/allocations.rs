@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use futures::TryStreamExt;
-use mortar::adapters::{Layout as FileLayout, LocalStore};
+use mortar::adapters::{FileThreads, Layout as FileLayout, LocalStore};
 use mortar_actors::storage::{ListPage, ListRequest, Store as _};
 use mortar_actors::{Body, ObjectKey};
 
@@ -63,7 +63,7 @@ fn streamed(mebibytes: u64) -> (u64, u64) {
     File::create(root.path().join("box/large.bin")).unwrap().set_len(mebibytes << 20).unwrap();
     let (path, runtime) = (root.path().to_owned(), counted_runtime());
     let reading = runtime.spawn(async move {
-        let store = LocalStore::open(path, "box", FileLayout::Plain, 4).await.unwrap();
+        let store = LocalStore::open(path, "box", FileLayout::Plain, FileThreads::new(4)).await.unwrap();
         let Body::Stream(stream) = store.fetch(&ObjectKey::new("large.bin"), None).await.unwrap().body else {
             panic!("a large body streams")
         };
@@ -118,7 +118,7 @@ fn fault_16_a_page_of_a_listing_costs_a_page() {
     }
     let (path, runtime) = (root.path().to_owned(), counted_runtime());
     let listing = runtime.spawn(async move {
-        let store = LocalStore::open(path, "box", FileLayout::Plain, 4).await.unwrap();
+        let store = LocalStore::open(path, "box", FileLayout::Plain, FileThreads::new(4)).await.unwrap();
         let slash = Some("/".to_owned());
         let mut request = ListRequest { delimiter: slash.clone(), max_keys: 10, ..ListRequest::default() };
         let (mut prefixes, mut pages) = (0, 0);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use mortar::adapters::{Layout, LocalStore, PrefixedStore};
+use mortar::adapters::{FileThreads, Layout, LocalStore, PrefixedStore};
 use mortar_actors::storage::{ListPage, ListRequest, Store};
 use mortar_actors::{EntityTag, FaultKind, ObjectKey, ObjectMeta};
 use tempfile::TempDir;
@@ -16,7 +16,7 @@ use crate::contract::{self, content, delete, get, put, put_with};
 pub(crate) const LAYOUTS: [Layout; 2] = [Layout::Plain, Layout::Sidecar];
 
 pub(crate) async fn open(root: &Path, layout: Layout) -> LocalStore {
-    LocalStore::open(root.to_owned(), "photos", layout, 4).await.unwrap()
+    LocalStore::open(root.to_owned(), "photos", layout, FileThreads::new(4)).await.unwrap()
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn a_container_appears_with_its_first_object() {
 async fn a_missing_root_is_an_outage_and_not_a_miss() {
     let root = TempDir::new().unwrap();
     let store = open(root.path(), Layout::Plain).await;
-    let missing = LocalStore::open(root.path().join("missing"), "photos", Layout::Plain, 4).await;
+    let missing = LocalStore::open(root.path().join("missing"), "photos", Layout::Plain, FileThreads::new(4)).await;
     assert_eq!(missing.unwrap_err().kind(), FaultKind::Upstream);
     fs::remove_dir(root.path()).unwrap();
     assert_eq!(get(&store, "a").await, Err(FaultKind::Upstream));
@@ -135,7 +135,7 @@ async fn a_missing_root_is_an_outage_and_not_a_miss() {
 async fn a_container_that_is_no_directory_is_an_outage() {
     let root = TempDir::new().unwrap();
     fs::write(root.path().join("photos"), "x").unwrap();
-    let opened = LocalStore::open(root.path().to_owned(), "photos", Layout::Plain, 4).await;
+    let opened = LocalStore::open(root.path().to_owned(), "photos", Layout::Plain, FileThreads::new(4)).await;
     assert_eq!(opened.unwrap_err().kind(), FaultKind::Upstream);
 }
 

@@ -9,7 +9,7 @@ use mortar_actors::{EntityTag, Fault, ObjectMeta};
 use s3s::crypto::{Checksum, Md5};
 
 use super::blocking::Awaited;
-use super::container::{make_directory, parent_of, sync};
+use super::container::{make_directory, parent_of, remove_emptied, sync};
 use super::key_path::DRAFTS;
 use super::object::{Object, derived_meta};
 use super::sidecar::Header;
@@ -170,9 +170,13 @@ impl Draft {
         loop {
             tries += 1;
             let placed = make_directory(&self.container, directory, durability).and_then(|()| place(self, path));
-            let vanished = placed.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound);
-            if !vanished || tries == PLACINGS {
-                return placed;
+            match placed {
+                Err(error) if error.kind() == ErrorKind::NotFound && tries < PLACINGS => {}
+                Err(error) => {
+                    remove_emptied(&self.container, path);
+                    return Err(error);
+                }
+                Ok(()) => return Ok(()),
             }
         }
     }

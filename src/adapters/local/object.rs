@@ -91,7 +91,7 @@ fn in_chunks(file: File, length: u64, threads: FileThreads) -> ByteStream {
         if left == 0 {
             return Ok(None);
         }
-        let (chunk, file) = threads.work(move || Ok((read_exactly(&file, left.min(CHUNK_BYTES))?, file))).await?;
+        let (chunk, file) = threads.read(move || Ok((read_exactly(&file, left.min(CHUNK_BYTES))?, file))).await?;
         let left = left - chunk.len() as u64;
         Ok(Some((chunk, (file, left, threads))))
     });
