@@ -48,7 +48,7 @@ impl Sweep {
                     // A store that is only read has no uploads.
                     Err(error) if *error.code() == S3ErrorCode::MethodNotAllowed => {}
                     Err(error) => {
-                        tracing::warn!(%store, %error, "uploads that were not completed could not be removed");
+                        tracing::warn!(%store, %error, "not all uploads that are over could be removed");
                     }
                 }
             }
@@ -56,14 +56,31 @@ impl Sweep {
         }
     }
 
+    /// Does both, whatever fails of either, and tells the first failure.
     async fn sweep(&self, ledger: &Ledger) -> S3Result<()> {
+        let ended = self.end_expired(ledger).await;
+        let forgotten = forget(ledger, self.remembered).await;
+        ended.and(forgotten)
+    }
+
+    /// Ends what nobody completed in time. One that cannot be ended is left for the next time and keeps none of the others
+    /// from it; the first failure is told.
+    async fn end_expired(&self, ledger: &Ledger) -> S3Result<()> {
+        let mut outcome = Ok(());
         for (id, began) in beginnings(ledger).await? {
-            if is_older(began, self.time_to_live) {
-                ledger.end(&id).await?;
-                tracing::info!(store = %ledger.store, upload = %id, "an upload that was not completed is removed");
+            if !is_older(began, self.time_to_live) {
+                continue;
+            }
+            let store = &ledger.store;
+            match ledger.end(&id).await {
+                Ok(()) => tracing::info!(%store, upload = %id, "an upload that was not completed is removed"),
+                Err(error) => {
+                    tracing::warn!(%store, upload = %id, %error, "an upload that was not completed is not removed");
+                    outcome = outcome.and(Err(error));
+                }
             }
         }
-        forget(ledger, self.remembered).await
+        outcome
     }
 }
 
@@ -71,16 +88,18 @@ fn is_older(moment: SystemTime, age: Duration) -> bool {
     moment.elapsed().is_ok_and(|passed| passed > age)
 }
 
-/// Forgets, page by page, uploads that were completed that long ago.
+/// Forgets, page by page, uploads that were completed that long ago. A page that fails keeps none of the others from it; the
+/// first failure is told.
 async fn forget(ledger: &Ledger, remembered: Duration) -> S3Result<()> {
-    let mut next = None;
+    let (mut outcome, mut next) = (Ok(()), None);
     loop {
         let page = ledger.page(COMPLETED, None, next).await?;
         let is_old = |listed: &Listed| listed.meta.last_modified.is_some_and(|written| is_older(written, remembered));
-        ledger.remove(page.objects.into_iter().filter(is_old).map(|listed| listed.key)).await?;
+        let old = page.objects.into_iter().filter(is_old).map(|listed| listed.key);
+        outcome = outcome.and(ledger.remove(old).await);
         next = page.next;
         if next.is_none() {
-            return Ok(());
+            return outcome;
         }
     }
 }
