@@ -13,11 +13,23 @@ use harness::origin::{ALLOW_LOOPBACK, Asked, Origin, Reply};
 use harness::wire::Wire;
 use harness::{Answer, Mortar, drawn_jpeg, everything_below, wait_for};
 
-/// Longest wait for the answer to any failure, with the limits of [`start`] and on a busy machine.
+/// Longest wait for the answer to any failure, on a busy machine.
 const BOUNDED: Duration = Duration::from_secs(30);
+
+/// What becomes of a failure that nothing but a limit ends.
+const LATE: (u16, &str) = (504, "timed_out");
 
 /// The kinds of storage that are asked over a network.
 const KINDS: [&str; 2] = ["http", "s3"];
+
+/// How long a server waits for its stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    /// So that what hangs is soon seen to be late.
+    Little,
+    /// So that nothing else is late, however busy the machine is.
+    Ample,
+}
 
 /// A way to fail, and what becomes of it.
 struct Failure {
@@ -27,12 +39,30 @@ struct Failure {
     code: &'static str,
 }
 
+impl Patience {
+    const BOTH: [Self; 2] = [Self::Little, Self::Ample];
+
+    /// The limit for the next byte, and the one for a whole request.
+    fn limits(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Little => ("700ms", "3s"),
+            Self::Ample => ("10s", "30s"),
+        }
+    }
+}
+
 fn failure(name: &'static str, reply: Reply, (status, code): (u16, &'static str)) -> Failure {
     Failure { name, reply, status, code }
 }
 
-fn failures(picture: &[u8]) -> Vec<Failure> {
-    const LATE: (u16, &str) = (504, "timed_out");
+/// The failures to try with this patience: each is tried with one of the two.
+fn failures(patience: Patience, picture: &[u8]) -> Vec<Failure> {
+    let mut failures = all_failures(picture);
+    failures.retain(|failure| (failure.status == LATE.0) == (patience == Patience::Little));
+    failures
+}
+
+fn all_failures(picture: &[u8]) -> Vec<Failure> {
     const BAD: (u16, &str) = (502, "upstream_error");
     const NO_PICTURE: (u16, &str) = (422, "unprocessable_image");
     let whole = answer(picture.len(), picture);
@@ -80,6 +110,10 @@ fn changing(reply: Reply) -> (Origin, Arc<Mutex<Reply>>) {
     (Origin::start(move |_: &Asked| told.lock().unwrap().clone()), reply)
 }
 
+fn kinds_and_patience() -> impl Iterator<Item = (&'static str, Patience)> {
+    KINDS.into_iter().flat_map(|kind| Patience::BOTH.map(|patience| (kind, patience)))
+}
+
 /// The keys of a storage at `address`.
 fn storage(kind: &str, address: &str) -> String {
     match kind {
@@ -91,16 +125,25 @@ fn storage(kind: &str, address: &str) -> String {
     }
 }
 
-/// With a bucket `remote`, little patience, and breakers that never open, so that each failure is seen by itself.
-fn start(originals: &str, results: &str) -> Mortar {
-    const PATIENCE: &str = "first_byte_timeout = \"700ms\"\nidle_body_timeout = \"700ms\"\n";
+/// With a bucket `remote`, and breakers that never open, so that each failure is seen by itself.
+fn start(patience: Patience, originals: &str, results: &str) -> Mortar {
+    let (next, whole) = patience.limits();
+    let limits = format!("first_byte_timeout = \"{next}\"\nidle_body_timeout = \"{next}\"\n");
     let more = format!(
-        "{ALLOW_LOOPBACK}{PATIENCE}[s3]\n{PATIENCE}backoff = \"10ms\"\n\
+        "{ALLOW_LOOPBACK}{limits}[s3]\n{limits}backoff = \"10ms\"\n\
          [actors.storage]\nbreaker_failures = 100000\n[actors.store_back]\nwrite_timeout = \"3s\"\n\
          [buckets.remote.storages.basic]\n{originals}[buckets.remote.storages.transform]\n{results}\
          [buckets.remote.transform]\nkind = \"query\"\n"
     );
-    Mortar::with("request_timeout = \"3s\"", &more)
+    Mortar::with(&format!("request_timeout = \"{whole}\""), &more)
+}
+
+/// With results at this origin, and the original `a.jpg` on disk.
+fn start_with_original(patience: Patience, results: &Origin, picture: &[u8]) -> Mortar {
+    let mortar = start(patience, on_disk(), &storage("s3", &results.address));
+    std::fs::create_dir_all(mortar.root().join("results/remote")).unwrap();
+    std::fs::write(mortar.root().join("results/remote/a.jpg"), picture).unwrap();
+    mortar
 }
 
 fn on_disk() -> &'static str {
@@ -114,14 +157,19 @@ fn in_bounded_time(mortar: &Mortar, path: &str) -> Answer {
     answer
 }
 
+/// Asks a store that is well. With little patience a busy machine may be late by itself.
+fn when_well(mortar: &Mortar, path: &str) -> Answer {
+    wait_for("an answer in time", || Some(mortar.get(path)).filter(|answer| answer.status != LATE.0))
+}
+
 /// A picture is asked for while its store fails, by several at once, and then once more when the store is well again.
 #[test]
 fn every_failure_has_its_answer_and_is_over_with_it() {
     let picture = drawn_jpeg(300, 240);
-    for kind in KINDS {
+    for (kind, patience) in kinds_and_patience() {
         let (origin, reply) = changing(Reply::Silence);
-        let mortar = start(&storage(kind, &origin.address), on_disk());
-        for Failure { name, reply: failing, status, code } in failures(&picture) {
+        let mortar = start(patience, &storage(kind, &origin.address), on_disk());
+        for Failure { name, reply: failing, status, code } in failures(patience, &picture) {
             *reply.lock().unwrap() = failing;
             let path = format!("/remote/{}.jpg?width=50", name.replace(' ', "-"));
             thread::scope(|scope| {
@@ -139,9 +187,9 @@ fn every_failure_has_its_answer_and_is_over_with_it() {
             assert_eq!(everything_below(&mortar.root().join("results")).len(), 0, "{kind}: {name}");
         }
         *reply.lock().unwrap() = Reply::ok(&picture);
-        for Failure { name, .. } in failures(&picture) {
+        for Failure { name, .. } in failures(patience, &picture) {
             let path = format!("/remote/{}.jpg?width=50", name.replace(' ', "-"));
-            assert_eq!(mortar.get(&path).picture().dimensions(), (50, 40), "{kind}: {name}");
+            assert_eq!(when_well(&mortar, &path).picture().dimensions(), (50, 40), "{kind}: {name}");
         }
         assert_eq!(mortar.stats()["http"]["panics"], 0);
     }
@@ -152,12 +200,12 @@ fn every_failure_has_its_answer_and_is_over_with_it() {
 #[test]
 fn an_original_whose_store_fails_never_looks_whole() {
     let picture = drawn_jpeg(300, 240);
-    for kind in KINDS {
+    for (kind, patience) in kinds_and_patience() {
         let (origin, reply) = changing(Reply::Silence);
-        let mortar = start(&storage(kind, &origin.address), on_disk());
+        let mortar = start(patience, &storage(kind, &origin.address), on_disk());
         // What is no picture is none of the server's business here, and a length that is too small cannot be seen.
-        for Failure { name, reply: failing, status, .. } in failures(&picture).into_iter().filter(|it| it.status != 422)
-        {
+        let seen = failures(patience, &picture).into_iter().filter(|failure| failure.status != 422);
+        for Failure { name, reply: failing, status, .. } in seen {
             *reply.lock().unwrap() = failing;
             let asked = Instant::now();
             let told = Wire::asking(&mortar, "/remote/a.jpg").rest();
@@ -178,14 +226,13 @@ fn an_original_whose_store_fails_never_looks_whole() {
             origin.wait_until_left();
         }
         *reply.lock().unwrap() = Reply::ok(&picture);
-        assert_eq!(mortar.get("/remote/a.jpg").body, picture);
+        assert_eq!(when_well(&mortar, "/remote/a.jpg").body, picture);
     }
 }
 
-/// Results that cannot be stored are answered all the same. What is read of them is told apart: a result that is no picture
-/// is made again, and a store that does not answer is an outage, not a miss.
+/// Results that cannot be stored are answered all the same. What hangs is ended by the limit for writes.
 #[test]
-fn a_store_of_results_may_fail_in_any_way() {
+fn writes_to_a_store_of_results_may_fail_in_any_way() {
     let picture = drawn_jpeg(300, 240);
     let writes_fail_by = Arc::new(Mutex::new(Reply::Silence));
     let told = Arc::clone(&writes_fail_by);
@@ -193,10 +240,8 @@ fn a_store_of_results_may_fail_in_any_way() {
         "GET" => Reply::status(404),
         _ => told.lock().unwrap().clone(),
     });
-    let mortar = start(on_disk(), &storage("s3", &results.address));
-    std::fs::create_dir_all(mortar.root().join("results/remote")).unwrap();
-    std::fs::write(mortar.root().join("results/remote/a.jpg"), &picture).unwrap();
-    let written = failures(&picture).into_iter().filter(|failure| failure.status != 422);
+    let mortar = start_with_original(Patience::Ample, &results, &picture);
+    let written = all_failures(&picture).into_iter().filter(|failure| failure.status != 422);
     for (Failure { name, reply, .. }, failed) in written.zip(1..) {
         let width = 10 + failed;
         *writes_fail_by.lock().unwrap() = reply;
@@ -206,21 +251,29 @@ fn a_store_of_results_may_fail_in_any_way() {
         mortar.wait_until_idle();
         results.wait_until_left();
     }
+}
 
-    let (results, reads_fail_by) = changing(Reply::Silence);
-    let mortar = start(on_disk(), &storage("s3", &results.address));
-    std::fs::create_dir_all(mortar.root().join("results/remote")).unwrap();
-    std::fs::write(mortar.root().join("results/remote/a.jpg"), &picture).unwrap();
-    // A length that is too small cannot be seen in a result that begins as a picture.
-    let failing = || failures(&picture).into_iter().filter(|failure| !failure.name.ends_with("too small"));
-    for (Failure { name, reply, status, code }, width) in failing().zip(10..) {
-        *reads_fail_by.lock().unwrap() = reply;
-        let answer = in_bounded_time(&mortar, &format!("/remote/a.jpg?width={width}"));
-        match status {
-            422 => assert_eq!(answer.picture().width(), width, "{name}"),
-            status => assert_eq!((answer.status, answer.error_code().as_str()), (status, code), "{name}"),
+/// What is read of results is told apart: a result that is no picture is made again, and a store that does not answer is an
+/// outage, not a miss.
+#[test]
+fn reads_of_a_store_of_results_may_fail_in_any_way() {
+    let picture = drawn_jpeg(300, 240);
+    for patience in Patience::BOTH {
+        let (results, reads_fail_by) = changing(Reply::Silence);
+        let mortar = start_with_original(patience, &results, &picture);
+        // A length that is too small cannot be seen in a result that begins as a picture.
+        let failing =
+            || failures(patience, &picture).into_iter().filter(|failure| !failure.name.ends_with("too small"));
+        for (Failure { name, reply, status, code }, width) in failing().zip(10..) {
+            *reads_fail_by.lock().unwrap() = reply;
+            let answer = in_bounded_time(&mortar, &format!("/remote/a.jpg?width={width}"));
+            match status {
+                422 => assert_eq!(answer.picture().width(), width, "{name}"),
+                status => assert_eq!((answer.status, answer.error_code().as_str()), (status, code), "{name}"),
+            }
         }
+        mortar.wait_until_idle();
+        let made = failing().filter(|failure| failure.status == 422).count();
+        assert_eq!(mortar.actor("transform")["handled"], made);
     }
-    mortar.wait_until_idle();
-    assert_eq!(mortar.actor("transform")["handled"], failing().filter(|failure| failure.status == 422).count());
 }

@@ -47,33 +47,34 @@ fn rested(mortar: &Mortar) -> bool {
 
 /// Redis works; `fail` breaks it; requests are answered and it is left alone; `mend` mends it and it is used again.
 fn is_survived(mortar: &Mortar, redis: &mut Redis, fail: impl FnOnce(&mut Redis), mend: impl FnOnce(&mut Redis)) {
-    is_survived_from(10, mortar, redis, fail, mend);
+    is_survived_from(&mut 10, mortar, redis, fail, mend);
 }
 
+/// The same with sizes from `width` on, which is left at the last one.
 fn is_survived_from(
-    mut width: u32,
+    width: &mut u32,
     mortar: &Mortar,
     redis: &mut Redis,
     fail: impl FnOnce(&mut Redis),
     mend: impl FnOnce(&mut Redis),
 ) {
-    answers_anew(mortar, &mut width);
+    answers_anew(mortar, width);
     wait_for("the first result in Redis", || (!redis.keys("mortar:result:*").is_empty()).then_some(()));
     fail(redis);
     wait_for("Redis to be left alone", || {
-        answers_anew(mortar, &mut width);
+        answers_anew(mortar, width);
         resting(mortar).then_some(())
     });
     assert!(mortar.internal("/ready").status == 200, "an instance without Redis is as good as ever");
     mend(redis);
     wait_for("Redis to be used again", || {
-        answers_anew(mortar, &mut width);
+        answers_anew(mortar, width);
         rested(mortar).then_some(())
     });
     let kept = || redis.run::<u64>(&["DBSIZE"]);
     let before = kept();
     wait_for("results in Redis", || {
-        answers_anew(mortar, &mut width);
+        answers_anew(mortar, width);
         (kept() > before).then_some(())
     });
 }
@@ -103,9 +104,9 @@ fn a_connection_that_is_swallowed_cut_or_slow() {
     let mut redis = Redis::start();
     let proxy = Proxy::before(redis.port);
     let mortar = start(&proxy.address());
-    for (first, mood) in [(10, Mood::Swallows), (1_000, Mood::Cuts), (2_000, Mood::Delays(Duration::from_millis(500)))]
-    {
-        is_survived_from(first, &mortar, &mut redis, |_| proxy.turns(mood), |_| proxy.turns(Mood::Passes));
+    let mut width = 10;
+    for mood in [Mood::Swallows, Mood::Cuts, Mood::Delays(Duration::from_millis(500))] {
+        is_survived_from(&mut width, &mortar, &mut redis, |_| proxy.turns(mood), |_| proxy.turns(Mood::Passes));
     }
 }
 

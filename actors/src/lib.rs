@@ -56,7 +56,7 @@
 //! **In turn** (`transform`)
 //! - Owners take turns at rendering; one that fills the queue, of all renders or of large ones, is refused, and the others
 //!   are not.
-//! - A small render waits for large ones neither for a place nor for memory.
+//! - A small render waits for large ones neither for a place nor for memory, but for one that needs nearly all of it.
 //!
 //! **Whatever the order** (`schedules`)
 //! - Whoever stays is answered by his deadline, rightly or with a fault; nothing runs twice at once; nothing is left.
