@@ -7,8 +7,8 @@ mod harness;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use harness::origin::{Origin, Reply};
-use harness::signer::{KEYS, READER, Signer, UNSIGNED, WRITER, send_with_body, sha256};
+use harness::origin::{Origin, REMOTE_RESULTS, Reply};
+use harness::signer::{KEYS, READER, Signer, UNSIGNED, WRITER, s3_bucket, send_with_body, sha256};
 use harness::wire::Wire;
 use harness::{Mortar, drawn_jpeg, everything_below, wait_for};
 
@@ -370,26 +370,8 @@ fn a_write_that_may_have_arrived_ends_what_was_made_before_it() {
         }
         _ => Reply::ok(if written.load(Relaxed) { &new } else { &old }),
     });
-    let bucket = format!(
-        r#"
-[buckets.remote.storages.basic]
-kind = "s3"
-endpoint = "http://{}"
-bucket = "photos"
-access_key = "access"
-secret_access_key = "secret"
-[buckets.remote.storages.transform]
-kind = "local-meta"
-root_path = "{{root}}/results"
-[buckets.remote.transform]
-kind = "query"
-[[buckets.remote.keys]]
-access_key = "writer"
-secret_access_key = "writer's secret"
-"#,
-        endpoint.address
-    );
-    let mortar = Mortar::with("", &format!("[s3]\nattempts = 1\n{bucket}"));
+    let bucket = s3_bucket(&format!("http://{}", endpoint.address), ("access", "secret"));
+    let mortar = Mortar::with("", &format!("[s3]\nattempts = 1\n{bucket}{REMOTE_RESULTS}"));
     let height = || mortar.get("/remote/a.jpg?width=50").header("x-amz-meta-public-height").to_owned();
     assert_eq!(height(), "25");
     mortar.wait_until_stored(1);

@@ -8,7 +8,7 @@ mod s3_server;
 
 use std::thread;
 
-use harness::signer::{KEYS, Signer, WRITER};
+use harness::signer::{KEYS, Signer, WRITER, s3_bucket};
 use harness::{Answer, Mortar, everything_below, wait_for};
 use s3_server::{ACCESS_KEY, S3Server, SECRET_KEY};
 
@@ -44,14 +44,7 @@ fn complete(mortar: &Mortar, (path, parts): &(String, String)) -> Answer {
 
 /// A bucket `remote` on a server, beside `media` on disk.
 fn on(server: &S3Server) -> Mortar {
-    let remote = format!(
-        "[buckets.remote.storages.basic]\nkind = \"s3\"\nendpoint = \"{}\"\nbucket = \"photos\"\n\
-         access_key = \"{ACCESS_KEY}\"\nsecret_access_key = \"{SECRET_KEY}\"\n\
-         [[buckets.remote.keys]]\naccess_key = \"{}\"\nsecret_access_key = \"{}\"\n",
-        server.url(),
-        WRITER.0,
-        WRITER.1
-    );
+    let remote = s3_bucket(&server.url(), (ACCESS_KEY, SECRET_KEY));
     Mortar::with("", &format!("{KEYS}{remote}"))
 }
 

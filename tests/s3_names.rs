@@ -2,8 +2,8 @@
 
 mod harness;
 
-use harness::origin::{Origin, Reply};
-use harness::signer::{Signed, Signer, UNSIGNED, WRITER};
+use harness::origin::{Origin, REMOTE_RESULTS, Reply};
+use harness::signer::{Signed, Signer, UNSIGNED, WRITER, s3_bucket};
 use harness::{Mortar, drawn_jpeg};
 
 /// Names that MinIO takes for `a.jpg`, and for what is Mortar's own.
@@ -12,26 +12,8 @@ const OTHER_NAMES: [&str; 5] =
 
 /// Mortar with a bucket at an endpoint that has `a.jpg` under every name.
 fn mortar(endpoint: &Origin) -> Mortar {
-    let bucket = format!(
-        r#"
-[buckets.remote.storages.basic]
-kind = "s3"
-endpoint = "http://{}"
-bucket = "photos"
-access_key = "access"
-secret_access_key = "secret"
-[buckets.remote.storages.transform]
-kind = "local-meta"
-root_path = "{{root}}/results"
-[buckets.remote.transform]
-kind = "query"
-[[buckets.remote.keys]]
-access_key = "{}"
-secret_access_key = "{}"
-"#,
-        endpoint.address, WRITER.0, WRITER.1
-    );
-    Mortar::with("", &bucket)
+    let bucket = s3_bucket(&format!("http://{}", endpoint.address), ("access", "secret"));
+    Mortar::with("", &(bucket + REMOTE_RESULTS))
 }
 
 #[test]

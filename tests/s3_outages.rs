@@ -11,7 +11,7 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::signer::{Signed, Signer, UNSIGNED, WRITER};
+use harness::signer::{Signed, Signer, UNSIGNED, WRITER, s3_bucket};
 use harness::wire::Wire;
 use harness::{Answer, Mortar, wait_for};
 use s3_server::{ACCESS_KEY, S3Server, SECRET_KEY};
@@ -48,16 +48,8 @@ impl Outage {
 
 /// Mortar with a bucket `remote` on the server.
 fn mortar_on(server: &S3Server, limits: &str) -> Mortar {
-    let bucket = format!(
-        "[actors.storage]\nbreaker_cooldown = \"50ms\"\n\
-         [buckets.remote.storages.basic]\nkind = \"s3\"\nendpoint = \"{}\"\nbucket = \"photos\"\n\
-         access_key = \"{ACCESS_KEY}\"\nsecret_access_key = \"{SECRET_KEY}\"\n\
-         [[buckets.remote.keys]]\naccess_key = \"{}\"\nsecret_access_key = \"{}\"\n",
-        server.url(),
-        WRITER.0,
-        WRITER.1
-    );
-    Mortar::with("", &format!("{limits}\n{bucket}"))
+    let bucket = s3_bucket(&server.url(), (ACCESS_KEY, SECRET_KEY));
+    Mortar::with("", &format!("{limits}\n[actors.storage]\nbreaker_cooldown = \"50ms\"\n{bucket}"))
 }
 
 /// Limits within which a store that is gone is noticed.
@@ -164,11 +156,16 @@ fn a_write_whose_answer_is_lost_leaves_the_old_object_or_the_new_one() {
     }
 }
 
+/// Begins an upload in parts of `a`, and gives its id.
+fn begin_upload(mortar: &Mortar) -> String {
+    let begun = send_until_well(mortar, "POST", "/remote/a?uploads", b"").text();
+    begun.split("<UploadId>").nth(1).unwrap().split('<').next().unwrap().to_owned()
+}
+
 fn a_part_is_there_or_not(outage: Outage) {
     let mut server = S3Server::on_disk();
     let mortar = mortar_on(&server, SHORT);
-    let begun = send_until_well(&mortar, "POST", "/remote/a?uploads", b"").text();
-    let id = begun.split("<UploadId>").nth(1).unwrap().split('<').next().unwrap();
+    let id = begin_upload(&mortar);
     let part = |number: u32| format!("/remote/a?partNumber={number}&uploadId={id}");
     let (first, second) = (body(5 << 20, 3), body(UPLOADED, 4));
     send_until_well(&mortar, "PUT", &part(1), &first);
@@ -204,8 +201,7 @@ fn a_store_that_freezes_while_a_part_is_sent_costs_that_part_only() {
 fn an_upload_whose_completion_was_lost_is_completed_when_it_is_asked_for_again() {
     let server = S3Server::start();
     let mortar = mortar_on(&server, SHORT);
-    let begun = send_until_well(&mortar, "POST", "/remote/a?uploads", b"").text();
-    let id = begun.split("<UploadId>").nth(1).unwrap().split('<').next().unwrap();
+    let id = begin_upload(&mortar);
     let object = body(5 << 20, 7);
     let part = send_until_well(&mortar, "PUT", &format!("/remote/a?partNumber=1&uploadId={id}"), &object);
     let etag = part.header("etag");

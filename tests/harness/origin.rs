@@ -134,6 +134,15 @@ impl Origin {
     }
 }
 
+/// Queries of a bucket `remote`, whose results are on disk.
+pub const REMOTE_RESULTS: &str = r#"
+[buckets.remote.storages.transform]
+kind = "local-meta"
+root_path = "{root}/results"
+[buckets.remote.transform]
+kind = "query"
+"#;
+
 /// A bucket `remote` whose originals are at `address`, with more keys for its storage.
 pub fn remote_bucket(address: &str, more: &str) -> String {
     format!(
@@ -142,12 +151,7 @@ pub fn remote_bucket(address: &str, more: &str) -> String {
 kind = "http"
 url = "http://{address}/<container>/<item>"
 {more}
-[buckets.remote.storages.transform]
-kind = "local-meta"
-root_path = "{{root}}/results"
-[buckets.remote.transform]
-kind = "query"
-"#
+{REMOTE_RESULTS}"#
     )
 }
 

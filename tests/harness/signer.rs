@@ -15,6 +15,24 @@ pub const WRITER: (&str, &str) = ("writer", "writer's secret");
 /// The key that [`KEYS`] has for readers.
 pub const READER: (&str, &str) = ("reader", "reader's secret");
 
+/// A bucket `remote` at an S3 endpoint with those keys, which [`WRITER`] may write.
+pub fn s3_bucket(endpoint: &str, (access_key, secret_access_key): (&str, &str)) -> String {
+    format!(
+        r#"
+[buckets.remote.storages.basic]
+kind = "s3"
+endpoint = "{endpoint}"
+bucket = "photos"
+access_key = "{access_key}"
+secret_access_key = "{secret_access_key}"
+[[buckets.remote.keys]]
+access_key = "{}"
+secret_access_key = "{}"
+"#,
+        WRITER.0, WRITER.1
+    )
+}
+
 /// Keys for the bucket `media`, and another bucket that has none.
 pub const KEYS: &str = r#"
 [[buckets.media.keys]]
