@@ -19,7 +19,7 @@ use crate::http::pictures::Pictures;
 use crate::http::purge::Purges;
 use crate::http::stats::Traffic;
 use crate::http::{Cors, CorsSettings, Edge, EdgeSettings};
-use crate::pipeline::{Overlays, Pipeline, PipelineSettings, Placeholder};
+use crate::pipeline::{Overlays, Pipeline, PipelineSettings, Placeholder, Recovery};
 use crate::process::{self, Runtimes};
 use crate::respond::{DefaultHeaders, HeaderRule, HeaderRules};
 use crate::s3::{S3Api, Sweep};
@@ -113,10 +113,13 @@ impl App {
         let tree = Tree::builder(arbiter.handle()).supervision(settings::supervision(config));
         let mut tree = tree.epochs(instances.epochs().clone());
         let pipeline = pipeline(config, numbers, &mut tree, stores, client, placeholder, &instances);
+        let pipeline = Arc::new(pipeline);
+        let recovery = Arc::new(Recovery::new(config, Arc::clone(&pipeline)));
+        let recovering = Arc::clone(&recovery);
+        tree.task("changes", move || Arc::clone(&recovering).run());
         let tree = Arc::new(tree.start().await?);
         let (storage, watermarks) = (pipeline.storage.clone(), pipeline.overlays.gate().clone());
         let vitals = Vitals::new(Arc::clone(&tree), storage, watermarks, instances, traffic.clone(), runtimes.clone());
-        let pipeline = Arc::new(pipeline);
         let purges = Purges::new(Arc::clone(&pipeline));
         let pictures = Pictures {
             routes: Arc::clone(&config.routes),
@@ -131,6 +134,7 @@ impl App {
         let s3 = Arc::new(S3Api::new(config, Arc::clone(&pictures)));
         let app = Self { pictures, s3, edge, vitals, purges, runtimes, tree, arbiter };
         app.provide_sample(config).await;
+        recovery.begin().await;
         Ok(app)
     }
 

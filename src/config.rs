@@ -45,7 +45,7 @@ pub use server::{
 };
 pub use storage::{EncodingConfig, LimitsConfig, OriginConfig, StorageConfig, StorageKind};
 
-use crate::domain::Buckets;
+use crate::domain::{Bucket, Buckets};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -74,4 +74,14 @@ pub struct Config {
     pub buckets: BTreeMap<String, BucketConfig>,
     /// How the URLs of each bucket are understood.
     pub routes: Arc<Buckets>,
+}
+
+impl Config {
+    /// The buckets that somebody may write to through the S3 interface.
+    pub fn written_to(&self) -> impl Iterator<Item = &Arc<Bucket>> {
+        self.routes.iter().filter(|bucket| {
+            let keys = self.buckets.get(&**bucket.name()).into_iter().flat_map(|bucket| &bucket.keys);
+            self.s3_api.key.iter().chain(keys).any(|key| !key.read_only)
+        })
+    }
 }

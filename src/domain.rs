@@ -1,6 +1,7 @@
 //! Pure values and functions: from path and query to what to do and under which key. Nothing here does I/O.
 
 mod bucket;
+mod change;
 mod key;
 mod marker;
 mod path;
@@ -14,6 +15,7 @@ mod store_address;
 use std::borrow::Cow;
 
 pub use bucket::{Bucket, Buckets, Dialect, PlanLimits, PresetPath, Recipe, ResultKey, Transform};
+pub use change::Change;
 pub use marker::{Marker, is_reserved};
 use mortar_actors::{Fault, FaultKind};
 pub use query::parse_plan;

@@ -2,12 +2,14 @@
 //!
 //! [`Pipeline::serve`] reads like the sentence that describes it; each stage is a function in the file with its name.
 
+mod change;
 mod flight;
 mod invalidate;
 mod lookup;
 mod original;
 mod overlay;
 mod placeholder;
+mod recover;
 mod rendition;
 mod store_back;
 mod variants;
@@ -31,6 +33,7 @@ use crate::domain::{Buckets, Derived, Resolved};
 pub use invalidate::Invalidation;
 pub use overlay::{OverlaySettings, Overlays};
 pub use placeholder::Placeholder;
+pub use recover::Recovery;
 pub use variants::{Variant, VariantPage};
 
 /// Everything a request passes on its way. Built once by the application; shared by all workers.

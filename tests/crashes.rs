@@ -1,18 +1,23 @@
-//! Killed at any moment, it leaves whole old objects or whole new ones, and clears away the rest when it is started again.
+//! Killed at any moment, it leaves whole old objects or whole new ones, and clears away the rest when it is started again;
+//! what was made of an object that was replaced just before goes as well.
 
 #![expect(clippy::unwrap_used, reason = "everything here is a test")]
 
 mod harness;
+#[path = "harness/s3.rs"]
+mod s3_server;
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use harness::redis::{Redis, shared};
 use harness::signer::{KEYS, Signer, WRITER, sha256};
 use harness::{Mortar, PATIENCE, decode, drawn_jpeg, everything_below, wait_for};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use s3_server::{ACCESS_KEY, S3Server, SECRET_KEY};
 use ureq::http::Request;
 
 /// Times that it is killed; fewer where the machine is slow.
@@ -167,4 +172,111 @@ fn killed_at_any_moment_it_leaves_whole_objects() {
     let changes: usize = known.iter().map(|known| known.changes).sum();
     eprintln!("{changes} changes; {left_over} drafts were left by writers");
     assert!(changes > 0);
+}
+
+/// Originals that are told from each other by the shape of what is made of them.
+const OLD: (u32, u32) = (400, 320);
+const NEW: (u32, u32) = (400, 160);
+
+/// Sections for a bucket `photos` with its originals on disk and its results at a server.
+fn results_at(server: &S3Server) -> String {
+    format!(
+        r#"
+[buckets.photos.storages.basic]
+kind = "local-meta"
+root_path = "{{root}}"
+[buckets.photos.storages.transform]
+kind = "s3"
+endpoint = "{}"
+bucket = "photos"
+access_key = "{ACCESS_KEY}"
+secret_access_key = "{SECRET_KEY}"
+[buckets.photos.transform]
+kind = "query"
+[[buckets.photos.keys]]
+access_key = "{}"
+secret_access_key = "{}"
+"#,
+        server.url(),
+        WRITER.0,
+        WRITER.1
+    )
+}
+
+fn upload(mortar: &Mortar, path: &str, (width, height): (u32, u32)) {
+    assert_eq!(attempt(mortar, "PUT", path, &drawn_jpeg(width, height)), Some(200), "{path}");
+}
+
+/// The height of a result of 50 pixels in width; zero where the original is gone.
+fn height(mortar: &Mortar, path: &str) -> u32 {
+    let answer = mortar.get(&format!("{path}?width=50"));
+    if answer.status == 404 { 0 } else { answer.picture().height() }
+}
+
+/// The notes of changes.
+fn notes(mortar: &Mortar) -> usize {
+    everything_below(&mortar.root().join("photos/.mortar/changes")).len()
+}
+
+const REPLACED: &str = "/photos/dir/replaced.jpg";
+const REMOVED: &str = "/photos/removed.jpg";
+
+/// Replaces one original and removes another, and has every instance killed when that is done and before anything of what
+/// was made of them could be removed.
+fn kill_between_changes_and_what_follows(mortar: &mut Mortar, server: &S3Server, redis: &Redis) {
+    server.freeze();
+    redis.signal("STOP");
+    thread::scope(|scope| {
+        let mortar = &*mortar;
+        scope.spawn(move || attempt(mortar, "PUT", REPLACED, &drawn_jpeg(NEW.0, NEW.1)));
+        scope.spawn(move || attempt(mortar, "DELETE", REMOVED, b""));
+        let file = |path: &str| mortar.root().join(path.trim_start_matches('/'));
+        wait_for("the object to be replaced", || {
+            (mortar.get(REPLACED).body == drawn_jpeg(NEW.0, NEW.1) && !file(REMOVED).exists()).then_some(())
+        });
+        mortar.signal("KILL");
+    });
+    mortar.wait();
+    redis.signal("CONT");
+    server.thaw();
+}
+
+/// Whoever is killed between a change and the removal of what was made of the old object makes up for it at its next start,
+/// before it answers: in the storage of results and in Redis. A note of the change is all that it goes by.
+#[test]
+fn killed_after_a_change_it_serves_nothing_of_the_old_object() {
+    let (server, redis) = (S3Server::start(), Redis::start());
+    let mut mortar = Mortar::with("", &format!("{}{}", shared(&redis.address()), results_at(&server)));
+    for path in [REPLACED, REMOVED] {
+        upload(&mortar, path, OLD);
+        assert_eq!(height(&mortar, path), 40);
+    }
+    mortar.wait_until_stored(2);
+    wait_for("the results in Redis", || (redis.keys("mortar:result:*").len() == 2).then_some(()));
+    assert_eq!(notes(&mortar), 0, "those changes have ended");
+    kill_between_changes_and_what_follows(&mut mortar, &server, &redis);
+    assert_eq!(notes(&mortar), 2);
+    let mortar = mortar.restart();
+    assert_eq!([REPLACED, REMOVED].map(|path| height(&mortar, path)), [20, 0]);
+}
+
+/// Where the one that was killed is not started again, the others make up for it, in their memory too, and strike its notes
+/// out when nothing can come of it any more.
+#[test]
+fn what_followed_from_a_change_is_made_up_for_by_others() {
+    let (server, redis) = (S3Server::start(), Redis::start());
+    let limits = "[s3_api]\nupload_timeout = \"1s\"\n";
+    let sections = format!("{}{limits}{}", shared(&redis.address()), results_at(&server));
+    let mut mortar = Mortar::with("request_timeout = \"5s\"", &sections);
+    let other = mortar.beside();
+    for path in [REPLACED, REMOVED] {
+        upload(&mortar, path, OLD);
+        assert_eq!([&mortar, &other].map(|instance| height(instance, path)), [40; 2]);
+    }
+    mortar.wait_until_stored(2);
+    kill_between_changes_and_what_follows(&mut mortar, &server, &redis);
+    wait_for("the other to make up for it", || {
+        ([REPLACED, REMOVED].map(|path| height(&other, path)) == [20, 0]).then_some(())
+    });
+    wait_for("the notes to be struck out", || (notes(&other) == 0).then_some(()));
 }

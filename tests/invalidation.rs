@@ -8,7 +8,8 @@ mod harness;
 use std::sync::{Arc, Mutex};
 
 use harness::origin::{ALLOW_LOOPBACK, Origin, Reply};
-use harness::redis::{Redis, shared};
+use harness::redis::{Mood, Proxy, Redis, shared};
+use harness::signer::{KEYS, Signer, WRITER};
 use harness::{Mortar, drawn_jpeg, files_below, wait_for};
 use serde_json::{Value, json};
 
@@ -280,6 +281,29 @@ fn a_flight_of_before_at_another_instance_leaves_nothing_behind_either() {
     }
     redis.run::<()>(&["FLUSHALL"]);
     assert_eq!(dimensions(&one.beside(), path), (50, 20), "the store of results");
+}
+
+/// Nobody was killed, but Redis goes on with the mark of before, and with the results under it.
+#[test]
+fn an_upload_that_redis_did_not_hear_of_is_made_up_for_when_it_is_back() {
+    let redis = Redis::start();
+    let proxy = Proxy::before(redis.port);
+    let limits = "[s3_api]\nupload_timeout = \"1s\"\n";
+    let sections = format!("{}{limits}{KEYS}", shared(&proxy.address()));
+    let one = Mortar::with("request_timeout = \"5s\"", &sections);
+    let other = one.beside();
+    let put = |size| Signer::new(WRITER).send(&one, "PUT", "/media/a.jpg", &picture(size)).status;
+    let path = "/media/a.jpg?width=50";
+    assert_eq!(put(OLD), 200);
+    assert_eq!([&one, &other].map(|instance| dimensions(instance, path)), [(50, 40); 2]);
+    wait_for("the result in Redis", || (!redis.keys("mortar:result:*").is_empty()).then_some(()));
+    proxy.turns(Mood::Cuts);
+    assert_eq!(put(NEW), 200);
+    proxy.turns(Mood::Passes);
+    for instance in [&one, &other] {
+        wait_for("the new picture", || (dimensions(instance, path) == (50, 20)).then_some(()));
+    }
+    assert_eq!(dimensions(&one.beside(), path), (50, 20));
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl Marker {
     }
 }
 
-fn escaped(key: &str) -> String {
+pub(super) fn escaped(key: &str) -> String {
     let components: Vec<_> = key.split('/').map(escaped_component).collect();
     components.join("/")
 }
@@ -90,7 +90,7 @@ fn escaped_component(component: &str) -> Cow<'_, str> {
     Cow::Borrowed(component)
 }
 
-fn unescaped(key: &str) -> String {
+pub(super) fn unescaped(key: &str) -> String {
     let components: Vec<_> =
         key.split('/').map(|component| component.strip_prefix(ESCAPE).unwrap_or(component)).collect();
     components.join("/")

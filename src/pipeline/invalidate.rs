@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mortar_actors::{Deadline, Fault, FaultKind, ObjectKey, OriginalId, Originals};
+use mortar_actors::{Deadline, Fault, FaultKind, OriginalId, Originals};
 use serde::Serialize;
 
 use super::{Pipeline, variants};
@@ -26,48 +26,33 @@ pub struct Invalidation {
     /// Whether other instances were told; also `true` when there are none. Those that were not forget what is in their
     /// memory when its time to live has passed.
     pub others_told: bool,
+    /// Whether nothing old was still being written by this instance when results were removed.
+    #[serde(skip)]
+    pub(super) settled: bool,
+}
+
+impl Invalidation {
+    /// Whether nothing old can be found any more.
+    pub(super) fn is_complete(self) -> bool {
+        self.failed == 0 && self.others_told && self.settled
+    }
 }
 
 impl Pipeline {
-    /// Makes everything that was derived from an object disappear: from the memory of this instance and of the others,
-    /// from the cache that they share, and from the stores of results. A request that comes after it has ended is
-    /// answered with the object as it is now; one that came before may get the old picture.
+    /// As [`Pipeline::purge`], for one original.
+    pub(super) async fn purge_one(self: &Arc<Self>, original: &OriginalId) -> Result<Invalidation, Fault> {
+        self.purge(Originals::One(original.clone())).await
+    }
+
+    /// Makes everything that was derived from originals of one bucket disappear, whether they exist or not: from the
+    /// memory of this instance and of the others, from the cache that they share, and from the stores of results. A
+    /// request that comes after it has ended is answered with the object as it is now; one that came before may get the
+    /// old picture. Until it has ended, what is made of them is kept in memory only.
     ///
-    /// It is finished even if the caller leaves. Writes and removals of objects come here by [`Pipeline::settle`], in a
-    /// task that does not end with its client.
+    /// It is finished even if the caller leaves. Writes and removals of objects bring it about by themselves.
     ///
     /// # Errors
     /// `Panicked` when it did not end in an orderly way. What could not be reached is no fault; it is told.
-    pub async fn invalidate(self: &Arc<Self>, bucket: &str, key: &ObjectKey) -> Result<Invalidation, Fault> {
-        self.purge(Originals::One(OriginalId::in_bucket(bucket, key))).await
-    }
-
-    /// Passes on what became of a write or removal of an object, once what was derived from it is gone. That is done also
-    /// where a store failed or was too slow: the change may have arrived.
-    ///
-    /// # Errors
-    /// The fault of the change, or as [`Pipeline::invalidate`].
-    pub async fn settle<T>(
-        self: &Arc<Self>,
-        bucket: &str,
-        key: &ObjectKey,
-        outcome: Result<T, Fault>,
-    ) -> Result<T, Fault> {
-        let may_have_arrived = outcome.as_ref().err().is_none_or(|fault| {
-            use FaultKind::{Cancelled, Panicked, Restarting, TimedOut, Upstream};
-            matches!(fault.kind(), TimedOut | Upstream | Panicked | Cancelled | Restarting)
-        });
-        if may_have_arrived {
-            self.invalidate(bucket, key).await?;
-        }
-        outcome
-    }
-
-    /// As [`Pipeline::invalidate`], for any number of originals of one bucket, whether they exist or not. Until it has
-    /// ended, what is made of them is kept in memory only.
-    ///
-    /// # Errors
-    /// As [`Pipeline::invalidate`].
     pub async fn purge(self: &Arc<Self>, originals: Originals) -> Result<Invalidation, Fault> {
         let pipeline = Arc::clone(self);
         let purging = tokio::spawn(async move { purge(&pipeline, originals).await });
@@ -94,7 +79,8 @@ async fn purge(pipeline: &Pipeline, originals: Originals) -> Invalidation {
         removal = variants::Removal { removed: removal.removed + again.removed, failed: again.failed };
     }
     let variants::Removal { removed, failed } = removal;
+    let settled = closed.settled;
     let others_told = closed.reopen().await;
     tracing::debug!(?originals, removed, failed, others_told, "results of replaced originals are removed");
-    Invalidation { removed, failed, others_told }
+    Invalidation { removed, failed, others_told, settled }
 }

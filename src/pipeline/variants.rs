@@ -162,8 +162,8 @@ fn soon() -> Deadline {
     Deadline::within(OPERATION)
 }
 
-/// A page of markers; an empty one where there can be none.
-async fn list(pipeline: &Pipeline, store: &StoreId, request: ListRequest) -> Result<ListPage, Fault> {
+/// A page of what Mortar keeps for itself; an empty one where there can be nothing.
+pub(super) async fn list(pipeline: &Pipeline, store: &StoreId, request: ListRequest) -> Result<ListPage, Fault> {
     match patiently(soon(), |deadline| pipeline.storage.list(store, request.clone(), deadline)).await {
         Err(fault) if fault.is_not_found() || fault.kind() == FaultKind::Unsupported => Ok(ListPage::default()),
         listed => listed,

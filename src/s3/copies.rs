@@ -41,8 +41,8 @@ impl Operations {
         let (pipeline, bucket, deadline) =
             (Arc::clone(&self.pipeline), request.input.bucket, self.in_time_for_a_body());
         let written = to_its_end(async move {
-            let stored = pipeline.storage.put(&target.store, &target.key, meta, body, condition, deadline);
-            pipeline.settle(&bucket, &target.key, stored.await).await.map_err(|fault| error_of(&fault))
+            let stored = pipeline.put_original(&bucket, &target, meta, body, condition, deadline);
+            stored.await.map_err(|fault| error_of(&fault))
         });
         let written = written.await?;
         let result = CopyObjectResult {

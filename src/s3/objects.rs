@@ -11,7 +11,6 @@ use super::codes::error_of;
 use super::object_headers::{condition, meta_of};
 use super::operations::{Operations, etag_of, to_its_end};
 use super::upload::Received;
-use crate::domain::Location;
 
 /// Most keys of one request to remove many.
 const MAX_DELETED: usize = 1000;
@@ -31,9 +30,8 @@ impl Operations {
             (Arc::clone(&self.pipeline), request.input.bucket, self.in_time_for_a_body());
         let outcome = verdict.clone();
         let written = to_its_end(async move {
-            let stored = pipeline.storage.put(&place.store, &place.key, meta, body, condition, deadline).await;
-            let settled = pipeline.settle(&bucket, &place.key, stored).await;
-            settled.map_err(|fault| outcome.error_or(|| error_of(&fault)))
+            let stored = pipeline.put_original(&bucket, &place, meta, body, condition, deadline).await;
+            stored.map_err(|fault| outcome.error_or(|| error_of(&fault)))
         });
         let written = written.await?;
         let checksum = verdict.checksum();
@@ -91,11 +89,10 @@ impl Operations {
     }
 
     async fn remove(&self, bucket: String, key: &str) -> S3Result<()> {
-        let Location { store, key } = self.place(&bucket, key)?;
+        let place = self.place(&bucket, key)?;
         let (pipeline, deadline) = (Arc::clone(&self.pipeline), self.soon());
         to_its_end(async move {
-            let removed = pipeline.storage.delete(&store, &key, deadline).await;
-            pipeline.settle(&bucket, &key, removed).await.map_err(|fault| error_of(&fault))
+            pipeline.delete_original(&bucket, &place, deadline).await.map_err(|fault| error_of(&fault))
         })
         .await
     }

@@ -111,11 +111,11 @@ impl StorageHandle {
         self.door.ask(&self.gates.writes, put, deadline).await
     }
 
-    /// Writes a finished result; it has a gate of its own, so that results never crowd out users.
+    /// Writes a finished result, or what belongs to it; that has a gate of its own, so that results never crowd out users.
     ///
     /// # Errors
     /// As [`Store::put_derived`](super::Store::put_derived) and [`Door::ask`].
-    pub(crate) async fn put_back(
+    pub async fn put_back(
         &self,
         store: StoreId,
         key: ObjectKey,

@@ -31,6 +31,11 @@ impl ByteStream {
         Self { length, chunks: Box::pin(chunks) }
     }
 
+    /// The number of bytes to come, where the source told it.
+    pub fn length(&self) -> Option<u64> {
+        self.length
+    }
+
     /// The chunks, to be read once.
     pub fn into_chunks(self) -> Pin<Box<dyn Stream<Item = Result<Bytes, Fault>> + Send>> {
         self.chunks

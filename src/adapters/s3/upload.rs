@@ -33,8 +33,8 @@ pub(super) struct Uploads {
 pub(super) struct Part {
     chunks: Vec<bytes::Bytes>,
     length: usize,
-    /// Counts it as held in memory.
-    _place: OwnedSemaphorePermit,
+    /// Counts it as held in memory; nothing takes no place.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Uploads {
@@ -66,8 +66,10 @@ impl S3Store {
         if meta.content_type.is_none() {
             meta.content_type = mime_guess::from_path(key.as_str()).first_raw().map(str::to_owned);
         }
+        // What says all by its name never waits until others are out of memory: they may be waiting for it.
+        let place = if body.length() == Some(0) { None } else { Some(self.uploads.place().await?) };
         let mut source = Gather::new(measured(body, meta.length), self.uploads.part_size);
-        let first = source.part(self.uploads.place().await?).await?;
+        let first = source.part(place).await?;
         let (tag, length) = if source.is_at_end().await? {
             let length = first.length as u64;
             (self.put_whole(name, &meta, first, condition).await?, length)

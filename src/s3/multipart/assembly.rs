@@ -49,8 +49,8 @@ impl Operations {
 
         let pipeline = Arc::clone(&self.pipeline);
         let made = to_its_end(async move {
-            let stored = pipeline.storage.put(&place.store, &place.key, meta, body, condition, deadline).await;
-            let completion = match pipeline.settle(&bucket, &place.key, stored).await {
+            let stored = pipeline.put_original(&bucket, &place, meta, body, condition, deadline).await;
+            let completion = match stored {
                 Ok(stored) => {
                     let completion = asked.answered(stored.etag.map(|tag| tag.opaque().to_owned()));
                     ledger.complete(&id, &completion).await;

@@ -25,13 +25,8 @@ pub struct Sweep {
 impl Sweep {
     /// Takes the buckets that somebody may write to.
     pub fn new(config: &Config) -> Self {
-        let is_written_to = |name: &str| {
-            let keys = config.buckets.get(name).into_iter().flat_map(|bucket| &bucket.keys);
-            config.s3_api.key.iter().chain(keys).any(|key| !key.read_only)
-        };
-        let buckets = config.routes.iter().filter(|bucket| is_written_to(bucket.name()));
         Self {
-            stores: buckets.map(|bucket| bucket.originals().clone()).collect(),
+            stores: config.written_to().map(|bucket| bucket.originals().clone()).collect(),
             time_to_live: config.s3_api.multipart_time_to_live,
             remembered: config.s3_api.multipart_completed_time_to_live,
             patience: config.server.request_timeout,

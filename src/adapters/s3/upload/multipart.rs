@@ -54,7 +54,7 @@ impl S3Store {
                 parts.wait_for_one().await?;
             }
             let place = self.uploads.place().await?;
-            parts.send(&upload, number, source.part(place).await?);
+            parts.send(&upload, number, source.part(Some(place)).await?);
         }
         while !parts.running.is_empty() {
             parts.wait_for_one().await?;

@@ -1,0 +1,169 @@
+//! Changes of originals whose end this or another process did not see: what follows from them is made up for.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mortar_actors::storage::ListRequest;
+use mortar_actors::{Deadline, Fault, ObjectKey, OriginalId, patiently};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::{Pipeline, variants};
+use crate::config::Config;
+use crate::domain::{Bucket, Change};
+
+/// Longest time between two looks.
+const INTERVAL: Duration = Duration::from_secs(60);
+/// How long the start of the service waits for the first look.
+const AT_START: Duration = Duration::from_secs(5);
+/// How long striking out a change may take.
+const STRIKING_OUT: Duration = Duration::from_secs(30);
+/// Changes in one listing.
+const PAGE: usize = 1000;
+/// Most changes of one bucket that are known at once. Others come when these are gone.
+const KNOWN: usize = 10_000;
+
+/// Looks for changes that were noted and not struck out, and does what follows from them.
+///
+/// Whether the one who noted a change was killed, or is still at it, cannot be told, and need not be: to end what was
+/// derived from an original does no harm. Those that are found at the start are taken for left over. Later a change may
+/// be under way; it is seen to when it is found for the second time. Either way its note stays until no write takes that
+/// long, and then it is seen to once more: a write may reach its store after the one who sent it is gone.
+///
+/// No clock of a store, or time of day, has a part in it.
+pub struct Recovery {
+    pipeline: Arc<Pipeline>,
+    /// Longest time between the note of a change and the end of its write.
+    longest: Duration,
+    buckets: Mutex<Vec<Noted>>,
+}
+
+/// The changes of one bucket that are known of.
+struct Noted {
+    bucket: Arc<Bucket>,
+    /// Whether this is not the first look.
+    looked: bool,
+    changes: HashMap<ObjectKey, Seen>,
+}
+
+#[derive(Clone, Copy)]
+struct Seen {
+    since: Instant,
+    /// What followed from the change was done at least once since.
+    made_up_for: bool,
+}
+
+impl Recovery {
+    /// Takes the buckets that somebody may write to, and from whose objects something is derived.
+    pub fn new(config: &Config, pipeline: Arc<Pipeline>) -> Self {
+        let is_derived_from = |bucket: &&Arc<Bucket>| !config.routes.deriving_from(bucket.name()).is_empty();
+        let noted = |bucket: &Arc<Bucket>| Noted { bucket: Arc::clone(bucket), looked: false, changes: HashMap::new() };
+        Self {
+            pipeline,
+            longest: config.s3_api.upload_timeout.saturating_add(config.server.request_timeout),
+            buckets: Mutex::new(config.written_to().filter(is_derived_from).map(noted).collect()),
+        }
+    }
+
+    /// Waits for the first look, for a while: whoever asks after that gets nothing that was left over, as far as the
+    /// stores answer.
+    pub async fn begin(&self) {
+        if tokio::time::timeout(AT_START, self.look()).await.is_err() {
+            tracing::warn!(
+                "changes that were left over take long to be made up for; old results may be served meanwhile"
+            );
+        }
+    }
+
+    /// Looks, and waits, and never ends by itself.
+    pub async fn run(self: Arc<Self>) {
+        loop {
+            self.look().await;
+            tokio::time::sleep(INTERVAL.min(self.longest)).await;
+        }
+    }
+
+    async fn look(&self) {
+        for noted in &mut *self.buckets.lock().await {
+            if let Err(fault) = self.look_into(noted).await {
+                let error: &dyn std::error::Error = &fault;
+                tracing::warn!(bucket = &**noted.bucket.name(), error, "changes that are left over cannot be found");
+            }
+        }
+    }
+
+    /// Sees to the changes of one bucket. The first one of which something is out of reach ends it: so would the others.
+    async fn look_into(&self, noted: &mut Noted) -> Result<(), Fault> {
+        let due = noted.compare_with(self.list(&noted.bucket).await?, self.longest);
+        for (original, notes) in due {
+            let invalidation = self.pipeline.purge_one(&original).await?;
+            if !invalidation.is_complete() {
+                tracing::warn!(%original, ?invalidation, "a change that was left over is not made up for yet");
+                return Ok(());
+            }
+            tracing::info!(%original, removed = invalidation.removed, "a change that was left over is made up for");
+            for note in notes {
+                self.made_up_for(noted, note).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn made_up_for(&self, noted: &mut Noted, note: ObjectKey) -> Result<(), Fault> {
+        let Some(seen) = noted.changes.get_mut(&note) else { return Ok(()) };
+        seen.made_up_for = true;
+        if !seen.is_over(self.longest) {
+            return Ok(());
+        }
+        let (storage, store) = (&self.pipeline.storage, noted.bucket.originals());
+        patiently(Deadline::within(STRIKING_OUT), |deadline| storage.delete_back(store, &note, deadline)).await?;
+        noted.changes.remove(&note);
+        Ok(())
+    }
+
+    async fn list(&self, bucket: &Bucket) -> Result<Vec<(ObjectKey, Change)>, Fault> {
+        let (prefix, mut found, mut start_after) = (Change::prefix(bucket.name()), Vec::new(), None);
+        loop {
+            let request = ListRequest { prefix: prefix.clone(), start_after, max_keys: PAGE, delimiter: None };
+            let page = variants::list(&self.pipeline, bucket.originals(), request).await?;
+            found.extend(page.objects.into_iter().filter_map(|listed| {
+                let change = Change::parse(&listed.key)?;
+                Some((listed.key, change))
+            }));
+            start_after = page.next;
+            if start_after.is_none() || found.len() >= KNOWN {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+impl Noted {
+    /// Learns what there is now, and tells what is to be seen to.
+    fn compare_with(
+        &mut self,
+        found: Vec<(ObjectKey, Change)>,
+        longest: Duration,
+    ) -> BTreeMap<OriginalId, Vec<ObjectKey>> {
+        let mut before = std::mem::take(&mut self.changes);
+        let mut due: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (note, change) in found {
+            let known = before.remove(&note);
+            let seen = known.unwrap_or_else(|| Seen { since: Instant::now(), made_up_for: false });
+            let is_left_over = known.is_some() || !self.looked;
+            if (is_left_over && !seen.made_up_for) || seen.is_over(longest) {
+                due.entry(change.original).or_default().push(note.clone());
+            }
+            self.changes.insert(note, seen);
+        }
+        self.looked = true;
+        due
+    }
+}
+
+impl Seen {
+    fn is_over(&self, longest: Duration) -> bool {
+        self.since.elapsed() > longest
+    }
+}
