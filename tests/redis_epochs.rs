@@ -179,6 +179,18 @@ async fn instances_hear_of_each_others_replacements_and_not_of_their_own() {
     assert!(!own.is_over(), "what was begun since is not ended by them");
 }
 
+/// Else everything in memory would be dropped whenever nothing is announced for a while.
+#[tokio::test]
+async fn a_connection_that_answers_is_kept_however_little_is_announced() {
+    let redis = Redis::start();
+    let before = redis.calls("ping");
+    let instance = Instance::of(&redis);
+    let hearing = instance.hears().await;
+    let epoch = hearing.epochs.enter(&result("media/a.jpg"));
+    until("it to be tried twice", || redis.calls("ping") >= before + 2).await;
+    assert!(instance.announcements.stats().connects == 1 && !epoch.is_over());
+}
+
 #[tokio::test]
 async fn one_that_could_not_hear_for_a_while_ends_every_epoch() {
     let mut redis = Redis::start();

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use deadpool_redis::redis::aio::{PubSub, PubSubSink};
-use deadpool_redis::redis::{Client, ConnectionInfo, Msg, RedisError};
+use deadpool_redis::redis::{Client, ConnectionInfo, Msg, RedisError, Value};
 use futures::StreamExt;
 use mortar_actors::epoch::Epochs;
 use mortar_actors::{Fault, FaultKind, Originals};
@@ -146,7 +146,7 @@ impl Announcements {
                 },
                 () = self.waiters.changed() => {}
                 () = sleep(PING_EVERY) => {
-                    if let Err(fault) = within(ANSWER, commands.ping::<String>()).await {
+                    if let Err(fault) = within(ANSWER, commands.ping::<Value>()).await {
                         return fault;
                     }
                 }
