@@ -10,7 +10,7 @@ use harness::origin::{ALLOW_LOOPBACK, Origin, Reply};
 use harness::{Mortar, drawn_jpeg};
 use serde_json::Value;
 
-const ACTORS: [&str; 6] = ["storage", "cache", "uploads", "lock", "transform", "store-back", "changes"];
+const ACTORS: [&str; 7] = ["storage", "cache", "uploads", "lock", "transform", "store-back", "changes"];
 
 #[test]
 fn stats_tell_every_figure_of_every_actor() {

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod harness;
+#[path = "harness/s3.rs"]
+mod s3_server;
 
 use std::sync::{Arc, Mutex};
 
@@ -11,6 +13,7 @@ use harness::origin::{ALLOW_LOOPBACK, Origin, Reply};
 use harness::redis::{Mood, Proxy, Redis, shared};
 use harness::signer::{KEYS, Signer, WRITER};
 use harness::{Mortar, drawn_jpeg, files_below, wait_for};
+use s3_server::{ACCESS_KEY, S3Server, SECRET_KEY};
 use serde_json::{Value, json};
 
 /// Originals that are told from each other by the shape of what is made of them.
@@ -304,6 +307,46 @@ fn an_upload_that_redis_did_not_hear_of_is_made_up_for_when_it_is_back() {
         wait_for("the new picture", || (dimensions(instance, path) == (50, 20)).then_some(()));
     }
     assert_eq!(dimensions(&one.beside(), path), (50, 20));
+}
+
+/// An instance that cannot ask Redis stores what it makes, and does not know that the original was replaced elsewhere.
+#[test]
+fn an_old_result_that_was_stored_without_redis_is_taken_back_when_redis_is_back() {
+    let (redis, server, (origin, original)) = (Redis::start(), S3Server::start(), changing_origin());
+    let proxy = Proxy::before(redis.port);
+    let bucket = format!(
+        "[buckets.remote.storages.basic]\nkind = \"http\"\nurl = \"http://{}/<container>/<item>\"\n\
+         [buckets.remote.storages.transform]\nkind = \"s3\"\nendpoint = \"{}\"\nbucket = \"photos\"\n\
+         access_key = \"{ACCESS_KEY}\"\nsecret_access_key = \"{SECRET_KEY}\"\n\
+         [buckets.remote.transform]\nkind = \"query\"\n",
+        origin.address,
+        server.url()
+    );
+    let instance = |address: &str| {
+        let mortar = Mortar::with("lock_timeout = \"60s\"", &format!("{}{ORIGINS}{bucket}", shared(address)));
+        mortar.wait_for_stats("announcements to be heard", |stats| {
+            stats["redis"][1]["announcements"]["connected"] == true
+        });
+        mortar
+    };
+    let (one, cut_off) = (instance(&redis.address()), instance(&proxy.address()));
+    let path = "/remote/a.jpg?width=50";
+    proxy.turns(Mood::Cuts);
+    origin.hold();
+    let before = cut_off.get_meanwhile(path);
+    origin.wait_for_requests(1);
+    *original.lock().unwrap() = picture(NEW);
+    assert_eq!(purge(&one, &json!({"bucket": "remote", "key": "a.jpg"})), 0);
+    origin.release();
+    assert_eq!(before.join().unwrap().picture().dimensions(), (50, 40));
+    cut_off.wait_until_stored(1);
+    let store_back = |figure: &str| cut_off.detail("store-back")[figure].clone();
+    assert_eq!((store_back("doubtful"), dimensions(&one, path)), (1.into(), (50, 40)), "nobody knows better yet");
+    proxy.turns(Mood::Passes);
+    wait_for("the old result to be taken back", || (store_back("outdated") == 1).then_some(()));
+    for instance in [&one, &cut_off] {
+        wait_for("what was read of it to be forgotten", || (dimensions(instance, path) == (50, 20)).then_some(()));
+    }
 }
 
 #[test]

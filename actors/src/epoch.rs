@@ -17,7 +17,8 @@
 //! flight learns the mark before it reads anything, which also discovers an announcement that was missed. Results in the
 //! shared cache carry the mark, so that those of an older epoch are never read. What is written to a store of results is
 //! looked after: when the mark has changed by then, it is removed again. Nothing here fails: without the shared store
-//! each instance knows of its own replacements.
+//! each instance knows of its own replacements, and leaves open what it cannot know: whether what it writes is old shows
+//! when the marks can be asked again, or when it is clear that no announcement was missed.
 //!
 //! Bounded: an epoch lives, also after its end, as long as a flight, a queued result or an entry in memory is under it.
 
@@ -31,4 +32,4 @@ pub use epochs::{Closed, Epochs};
 pub use port::*;
 pub use settings::EpochSettings;
 pub(crate) use state::Entered;
-pub use state::{Commit, Epoch};
+pub use state::{Commit, Doubt, Epoch, Verdict};

@@ -1,13 +1,15 @@
 //! The task that stores results back: the answer never waits for it.
 //!
-//! - **Owns**: the queue of finished results.
+//! - **Owns**: the queue of finished results, and the names of stored ones that may turn out to be old.
 //! - **Accepts**: `StoreBackHandle::offer`, which never waits and never fails.
-//! - **Bounds**: results queued, their bytes, writes at once, time of each write. When full the oldest is dropped.
+//! - **Bounds**: results queued, their bytes, writes at once, time of each write, results in doubt. When full the oldest is
+//!   dropped, or taken back.
 //! - **On failure**: a write that fails is counted and not repeated; a panic loses what was being written, counted, and
 //!   the task is started anew on the same queue.
 //! - **Not its job**: keeping what is old. A result whose original was replaced is not stored; any that is not stored is
 //!   rendered again.
 
+mod doubts;
 mod queue;
 mod settings;
 mod stats;
@@ -84,7 +86,7 @@ impl TreeBuilder {
         let queue = Arc::new(Queue::new(settings.items, settings.bytes));
         let (written, observed) = (Arc::clone(&queue), Arc::clone(&queue));
         self.observed_task("store-back", Some(observed), move || {
-            writer::write_all(Arc::clone(&written), storage.clone(), settings.clone())
+            writer::work(Arc::clone(&written), storage.clone(), settings.clone())
         });
         StoreBackHandle { queue }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix::Arbiter;
 use mortar_actors::cache::{CacheHandle, CacheSettings, CacheStats};
-use mortar_actors::epoch::{Epoch, EpochSettings, Epochs, SharedEpochs};
+use mortar_actors::epoch::{Epoch, EpochSettings, Epochs, SharedEpochs, Verdict};
 use mortar_actors::fakes::{FakeEpochs, FakeSharedCache, Gauge, Script, assert_clean, eventually, rendition};
 use mortar_actors::lock::{Errand, LockHandle, LockSettings, LockStats};
 use mortar_actors::{Deadline, Detail, Fault, FaultKind, Key, OriginalId, Originals, Tree};
@@ -208,7 +208,7 @@ async fn a_write_that_does_not_end_holds_a_replacement_up_no_longer_than_its_dea
     let commit = epoch.commit().unwrap();
     let closed = scene.epochs.close(one("a.jpg"), soon()).await;
     assert!(!closed.settled);
-    assert!(!commit.stands().await, "the writer sees for itself");
+    assert_eq!(commit.verdict().await, Verdict::Outdated, "the writer sees for itself");
 }
 
 #[actix::test]
@@ -220,12 +220,12 @@ async fn another_instance_that_missed_a_replacement_learns_it_from_its_next_flig
     let epoch = there.epochs.learn_mark(there.epochs.enter(&seen), &seen).await;
     there.insert(&seen, &epoch);
     let commit = epoch.commit().unwrap();
-    assert!(commit.stands().await);
+    assert_eq!(commit.verdict().await, Verdict::Stands);
 
     let closed = here.epochs.close(one("a.jpg"), soon()).await;
     assert_eq!(closed.token, Some(FakeEpochs::token(1)));
     assert!(closed.reopen().await);
-    assert!(!commit.stands().await, "a write that ends now is seen to be old");
+    assert_eq!(commit.verdict().await, Verdict::Outdated, "a write that ends now is seen to be old");
     assert!(there.cache.peek(&seen).is_some(), "nobody told it");
     there.go.notify_one();
     there.join(&unseen).await.unwrap();
@@ -267,7 +267,7 @@ async fn a_replaced_part_of_a_bucket_is_known_by_its_mark_too() {
     let epoch = there.epochs.learn_mark(there.epochs.enter(&key), &key).await;
     let commit = epoch.commit().unwrap();
     here.epochs.close(Originals::Beginning("media/dir/".into()), soon()).await.reopen().await;
-    assert!(!commit.stands().await);
+    assert_eq!(commit.verdict().await, Verdict::Outdated);
     let fresh = there.epochs.learn_mark(there.epochs.enter(&key), &key).await;
     assert!(fresh.mark().unwrap().has(FakeEpochs::token(1)) && epoch.is_over() && !fresh.is_over());
 }
@@ -284,11 +284,12 @@ async fn without_the_shared_marks_an_instance_knows_of_its_own_replacements() {
         assert_eq!(epoch.mark(), None);
         scene.insert(&key, &epoch);
         let commit = epoch.commit().unwrap();
-        assert!(commit.stands().await);
-        drop(commit);
+        assert_eq!(commit.verdict().await, Verdict::Unknown);
+        let doubt = commit.in_doubt();
         let closed = scene.epochs.close(one("a.jpg"), soon()).await;
         assert_eq!((closed.token, closed.settled), (None, true));
         assert!(!closed.reopen().await, "it tells that others do not know");
+        assert_eq!(doubt.verdict().await, Verdict::Outdated);
         assert!(scene.cache.peek(&key).is_none());
         assert!(scene.shared_cache.entry(&key).is_none(), "what has no mark is not shared");
     }

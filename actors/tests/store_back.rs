@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Arbiter;
-use mortar_actors::epoch::{EpochSettings, Epochs, SharedEpochs};
+use mortar_actors::epoch::{Epoch, EpochSettings, Epochs, SharedEpochs, Verdict};
 use mortar_actors::fakes::{FakeEpochs, FakeStores, Script, assert_clean, eventually, rendition};
 use mortar_actors::storage::StorageSettings;
 use mortar_actors::store_back::{StoreBackHandle, StoreBackItem, StoreBackSettings, StoreBackStats};
@@ -298,6 +298,78 @@ async fn a_result_that_was_old_by_a_replacement_elsewhere_is_forgotten_everywher
     assert!(scene.flush(60).await);
     let since = elsewhere.learn_mark(elsewhere.enter(&result_key()), &result_key()).await;
     assert!(before.is_over() && reading.is_over() && !since.is_over(), "what was read of it is not kept");
-    assert!(writing.stands().await, "what is written there is not old");
+    assert_eq!(writing.verdict().await, Verdict::Stands, "what is written there is not old");
+    assert_clean(&scene.tree).await;
+}
+
+/// A scene without shared marks, in which a result was stored that nobody can tell of whether it is old. Its epoch was of a
+/// known mark if `marked`.
+async fn in_doubt(marks: &Arc<FakeEpochs>, marked: bool) -> (Scene, Epoch) {
+    let scene = Scene::sharing(StoreBackSettings::default(), Some(Arc::clone(marks) as _)).await;
+    scene.epochs.all_is_heard();
+    let mut epoch = scene.epochs.enter(&result_key());
+    if marked {
+        epoch = scene.epochs.learn_mark(epoch, &result_key()).await;
+    }
+    marks.script(Script::Fails(Fault::new(FaultKind::Upstream, "down")));
+    scene.offer("doubtful", 10);
+    assert!(scene.flush(10).await);
+    look_again().await;
+    assert_eq!((scene.stats().written, scene.stats().doubtful), (1, 1), "nobody can tell");
+    assert!(scene.stores.bytes("doubtful").is_some());
+    (scene, epoch)
+}
+
+/// Lets time pass in which what is in doubt is looked at again, also by a store of marks that was given a rest.
+async fn look_again() {
+    tokio::time::sleep(Duration::from_secs(60)).await;
+}
+
+#[actix::test]
+async fn a_result_in_doubt_stays_when_the_marks_can_be_asked_again_and_are_the_same() {
+    let marks = FakeEpochs::new();
+    let (scene, _epoch) = in_doubt(&marks, true).await;
+    marks.script(Script::Works);
+    look_again().await;
+    assert_eq!((scene.stats().doubtful, scene.stats().outdated), (0, 0));
+    assert!(scene.stores.bytes("doubtful").is_some());
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn a_result_in_doubt_is_taken_back_when_the_marks_tell_that_its_original_was_replaced() {
+    let marks = FakeEpochs::new();
+    let (scene, _epoch) = in_doubt(&marks, true).await;
+    marks.end_elsewhere(&the_original());
+    let reading = scene.epochs.enter(&Key::new("another result").of(OriginalId::new(ORIGINAL)));
+    marks.script(Script::Works);
+    look_again().await;
+    assert_eq!((scene.stats().doubtful, scene.stats().outdated), (0, 1));
+    assert!(scene.stores.bytes("doubtful").is_none() && reading.is_over(), "what was read of it goes as well");
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn a_result_in_doubt_whose_mark_was_never_known_stays_when_no_announcement_was_missed() {
+    let marks = FakeEpochs::new();
+    let (scene, _epoch) = in_doubt(&marks, false).await;
+    marks.script(Script::Works);
+    look_again().await;
+    assert_eq!(scene.stats().doubtful, 1, "a mark of now says nothing about then");
+    scene.epochs.all_is_heard();
+    look_again().await;
+    assert_eq!((scene.stats().doubtful, scene.stats().outdated), (0, 0));
+    assert!(scene.stores.bytes("doubtful").is_some());
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn a_result_in_doubt_whose_mark_was_never_known_is_taken_back_when_an_announcement_may_have_been_missed() {
+    let marks = FakeEpochs::new();
+    let (scene, _epoch) = in_doubt(&marks, false).await;
+    scene.epochs.end_here(&Originals::Beginning("".into()));
+    look_again().await;
+    assert_eq!((scene.stats().doubtful, scene.stats().outdated), (0, 1));
+    assert!(scene.stores.bytes("doubtful").is_none());
     assert_clean(&scene.tree).await;
 }

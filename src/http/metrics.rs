@@ -203,6 +203,7 @@ fn detail(out: &mut DescriptorEncoder, child: &ActorStats) -> fmt::Result {
         Some(Detail::StoreBack(store_back)) => {
             gauge(out, "store_back_queued", "Results waiting to be stored", store_back.queued as f64)?;
             gauge(out, "store_back_queued_bytes", "Bytes of those results", store_back.queued_bytes as f64)?;
+            gauge(out, "store_back_doubtful", "Stored results that may be old", store_back.doubtful as f64)?;
             counter(out, "store_back_written", "Results stored", store_back.written)?;
             counter(out, "store_back_dropped", "Results dropped to make room", store_back.dropped)?;
             counter(out, "store_back_outdated", "Results whose original was replaced", store_back.outdated)?;

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use futures::future::join_all;
@@ -27,6 +28,8 @@ pub struct Closed {
 pub(super) struct Table {
     live: Mutex<Live>,
     shared: Option<Shared>,
+    /// How often it was clear that no announcement was missed.
+    heard: AtomicU64,
     /// How memory lets go of an entry whose epoch is over.
     forget: OnceLock<Box<Forget>>,
 }
@@ -52,7 +55,7 @@ impl Epochs {
     /// No epochs yet. With `shared`, instances agree on them.
     pub fn new(settings: EpochSettings, shared: Option<Arc<dyn SharedEpochs>>) -> Self {
         let shared = shared.map(|port| Shared::new(port, settings));
-        Self(Arc::new(Table { live: Mutex::default(), shared, forget: OnceLock::new() }))
+        Self(Arc::new(Table { live: Mutex::default(), shared, heard: AtomicU64::new(0), forget: OnceLock::new() }))
     }
 
     /// The epoch of the original of a key, as far as this instance knows. To be entered before anything is read.
@@ -87,6 +90,14 @@ impl Epochs {
     /// Ends the epochs of originals on this instance, as another one tells it to.
     pub fn end_here(&self, originals: &Originals) {
         self.0.end(originals, Cause::Told);
+        let told = self.0.live().worsen(originals, Cause::Told);
+        drop(told);
+    }
+
+    /// Whatever another instance announced until a moment ago has been told by [`Epochs::end_here`]. To be called every few
+    /// seconds; and where announcements may have been missed, not before all epochs are ended.
+    pub fn all_is_heard(&self) {
+        self.0.heard.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Ends the epochs of originals everywhere, and waits until nothing is being written here under these and earlier
@@ -97,7 +108,7 @@ impl Epochs {
         // From here on dropping the future reopens them.
         let mut closed = Closed { epochs: self.clone(), originals, token: None, settled: false };
         self.0.end(&closed.originals, Cause::Replaced);
-        let ended = self.0.live().replaced(&closed.originals);
+        let ended = self.0.live().worsen(&closed.originals, Cause::Replaced);
         closed.token = match self.0.shared() {
             Some(shared) => shared.end(&closed.originals).await,
             None => None,
@@ -141,6 +152,10 @@ impl Drop for Closed {
 impl Table {
     pub(super) fn shared(&self) -> Option<&Shared> {
         self.shared.as_ref()
+    }
+
+    pub(super) fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Acquire)
     }
 
     /// Ends the epoch of an original everywhere, since an old result may have been read, unless it is closed: then that
@@ -201,12 +216,12 @@ impl Live {
         ended
     }
 
-    /// Every epoch of before that something is under yet, whatever ended it. Now a replacement did.
-    fn replaced(&self, originals: &Originals) -> Vec<Arc<State>> {
+    /// Every epoch of before that something is under yet, whatever ended it. Now this did, if it is worse.
+    fn worsen(&self, originals: &Originals, cause: Cause) -> Vec<Arc<State>> {
         let over = self.over.values().filter(|(original, _)| originals.contains(original));
-        let replaced: Vec<_> = over.filter_map(|(_, state)| state.upgrade()).collect();
-        replaced.iter().for_each(|state| state.end(Cause::Replaced));
-        replaced
+        let worsened: Vec<_> = over.filter_map(|(_, state)| state.upgrade()).collect();
+        worsened.iter().for_each(|state| state.end(cause));
+        worsened
     }
 }
 
@@ -233,7 +248,7 @@ mod tests {
     /// Somebody who closes an original must never be the last to hold an epoch of another one: letting go of it under
     /// the lock would wait for that lock.
     ///
-    /// Red when `Live::replaced` upgrades what is over before it looks whose it is.
+    /// Red when `Live::worsen` upgrades what is over before it looks whose it is.
     #[test]
     fn an_epoch_may_be_left_while_another_original_is_closed() {
         // It takes long to tell such names apart, so that the one thread is at it when the other leaves the epoch.
@@ -248,7 +263,7 @@ mod tests {
             let (closing, originals) = (epochs.clone(), Originals::One(closed.clone()));
             thread::spawn(move || {
                 begins.send(()).unwrap();
-                let replaced = closing.0.live().replaced(&originals);
+                let replaced = closing.0.live().worsen(&originals, Cause::Replaced);
                 ends.send(replaced.len()).unwrap();
             });
             begun.recv().unwrap();
@@ -285,7 +300,7 @@ mod tests {
             epochs.end_here(&Originals::One(original.clone()));
         }
         drop(held.pop());
-        let replaced = epochs.0.live().replaced(&Originals::One(closed.clone()));
+        let replaced = epochs.0.live().worsen(&Originals::One(closed.clone()), Cause::Replaced);
         assert_eq!(replaced.iter().map(|state| state.serial).collect::<Vec<_>>(), [0, 2]);
     }
 }

@@ -21,6 +21,25 @@ pub struct Commit {
     _writing: Option<OwnedRwLockReadGuard<()>>,
 }
 
+/// What is known of something that was written under an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its original was not replaced, on this instance or another.
+    Stands,
+    /// Its original was replaced, or that cannot be ruled out any more.
+    Outdated,
+    /// The other instances cannot be asked now; it will be known later.
+    Unknown,
+}
+
+/// Something that was written while the other instances could not be asked. Nobody waits for it.
+#[derive(Clone)]
+pub struct Doubt {
+    epoch: Epoch,
+    /// How often announcements had been heard by then.
+    heard: u64,
+}
+
 /// An entry of the memory level under an epoch. The epoch knows of it until it is dropped.
 pub(crate) struct Entered {
     epoch: Epoch,
@@ -48,6 +67,8 @@ pub(super) struct State {
     over: AtomicU8,
     /// Begun while the original was closed: nothing outside memory is written under it.
     barren: bool,
+    /// Begun when announcements were heard: it is told of every replacement since.
+    hears: bool,
     /// Set once, when it is first learnt.
     mark: OnceLock<Mark>,
     commits: Arc<RwLock<()>>,
@@ -80,6 +101,12 @@ impl Epoch {
         kept.then(|| Commit { epoch: self.clone(), _writing: Some(writing) })
     }
 
+    async fn recall(&self) {
+        if let Some(state) = &self.0 {
+            state.table.recall(&state.original).await;
+        }
+    }
+
     /// Tells the epoch of an entry of the memory level.
     pub(crate) fn enter(&self, key: &Key) -> Entered {
         let number = self.0.as_ref().map_or(0, |state| {
@@ -92,29 +119,35 @@ impl Epoch {
 }
 
 impl Commit {
-    /// Whether the original has not been replaced meanwhile, on this instance or another. When the others cannot be asked,
-    /// what was heard of them counts.
-    pub async fn stands(&self) -> bool {
-        let Some(state) = &self.epoch.0 else { return true };
-        if state.was_ended_by(Cause::Replaced) {
-            return false;
-        }
-        let current = match state.table.shared() {
-            Some(shared) => shared.mark(&state.original).await,
-            None => None,
-        };
-        match (current, state.mark.get()) {
-            (Some(current), Some(ours)) => current.is_of_replacement_of(*ours),
-            _ => !state.was_ended_by(Cause::Told),
-        }
+    /// Whether the original has been replaced meanwhile, on this instance or another.
+    pub async fn verdict(&self) -> Verdict {
+        let Some(state) = &self.epoch.0 else { return Verdict::Stands };
+        state.verdict(state.table.heard()).await
+    }
+
+    /// Leaves it open whether what was written stands.
+    pub fn in_doubt(self) -> Doubt {
+        let heard = self.epoch.0.as_ref().map_or(0, |state| state.table.heard());
+        Doubt { epoch: self.epoch.clone(), heard }
     }
 
     /// To be called when what was written did not stand and was removed again. Somebody may have read it before, so what
     /// was begun since the original was replaced ends everywhere.
     pub async fn recall(self) {
-        if let Some(state) = &self.epoch.0 {
-            state.table.recall(&state.original).await;
-        }
+        self.epoch.recall().await;
+    }
+}
+
+impl Doubt {
+    /// Whether the original has been replaced meanwhile, as far as that is known by now.
+    pub async fn verdict(&self) -> Verdict {
+        let Some(state) = &self.epoch.0 else { return Verdict::Stands };
+        state.verdict(self.heard).await
+    }
+
+    /// As [`Commit::recall`].
+    pub async fn recall(self) {
+        self.epoch.recall().await;
     }
 }
 
@@ -146,11 +179,13 @@ impl State {
         if table.shared().is_none() {
             mark.get_or_init(Mark::default);
         }
+        let hears = table.heard() > 0;
         Self {
             original,
             serial,
             table,
             over: AtomicU8::new(0),
+            hears,
             barren,
             mark,
             commits: Arc::default(),
@@ -166,6 +201,27 @@ impl State {
     /// Whether that, or worse, ended the epoch.
     fn was_ended_by(&self, cause: Cause) -> bool {
         self.over.load(Ordering::Acquire) >= cause as u8
+    }
+
+    /// By the marks, where both are known. Where one is not, what was announced counts, once all is heard that was announced
+    /// by the time of `heard`; and what may have been missed counts as a replacement.
+    async fn verdict(&self, heard: u64) -> Verdict {
+        if self.was_ended_by(Cause::Replaced) {
+            return Verdict::Outdated;
+        }
+        let shared = self.table.shared();
+        let current = match shared {
+            Some(shared) => shared.mark(&self.original).await,
+            None => None,
+        };
+        let stands = match (current, self.mark.get()) {
+            (Some(current), Some(ours)) => current.is_of_replacement_of(*ours),
+            _ if self.was_ended_by(Cause::Told) => false,
+            _ if shared.is_none() => true,
+            _ if self.table.heard() <= heard => return Verdict::Unknown,
+            _ => self.hears,
+        };
+        if stands { Verdict::Stands } else { Verdict::Outdated }
     }
 
     pub(super) fn end(&self, cause: Cause) {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 
+use super::doubts::Doubts;
 use super::{StoreBackItem, StoreBackStats};
 use crate::stats::Detail;
 use crate::supervise::Observe;
@@ -13,6 +14,7 @@ pub(super) struct Queue {
     max_items: usize,
     max_bytes: u64,
     line: Mutex<Line>,
+    pub(super) doubts: Doubts,
     arrived: Notify,
     emptied: Notify,
     written: AtomicU64,
@@ -57,6 +59,7 @@ impl Queue {
             max_items,
             max_bytes,
             line: Mutex::default(),
+            doubts: Doubts::default(),
             arrived: Notify::new(),
             emptied: Notify::new(),
             written: AtomicU64::new(0),
@@ -117,6 +120,11 @@ impl Queue {
         }
     }
 
+    /// Counts a result that was written, and taken back.
+    pub(super) fn count_outdated(&self) {
+        self.outdated.fetch_add(1, Relaxed);
+    }
+
     fn line(&self) -> MutexGuard<'_, Line> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -169,6 +177,7 @@ impl Observe for Queue {
             queued: line.items.len(),
             queued_bytes: line.bytes,
             writing: line.writing,
+            doubtful: self.doubts.len(),
             written: self.written.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
             failed: self.failed.load(Relaxed),

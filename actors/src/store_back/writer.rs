@@ -1,32 +1,48 @@
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
+use super::doubts::Doubtful;
 use super::queue::{Ending, Outcome, Queue};
 use super::{StoreBackItem, StoreBackSettings};
+use crate::epoch::Verdict;
 use crate::fault::Fault;
 use crate::storage::StorageHandle;
-use crate::vocab::{Deadline, ObjectMeta};
-use crate::wait::patiently;
+use crate::vocab::{Deadline, ObjectKey, ObjectMeta, StoreId};
+use crate::wait::{patiently, pause};
 
-/// Writes what comes into the queue, several at once, for ever.
-pub(super) async fn write_all(queue: Arc<Queue>, storage: StorageHandle, settings: StoreBackSettings) {
+/// The time between two questions that are not answered.
+const UNKNOWN_AGAIN: Duration = Duration::from_secs(1);
+
+/// Writes what comes into the queue, several at once, and settles what was left open, for ever.
+pub(super) async fn work(queue: Arc<Queue>, storage: StorageHandle, settings: StoreBackSettings) {
+    tokio::join!(write_all(&queue, &storage, &settings), settle_doubts(&queue, &storage, &settings));
+}
+
+async fn write_all(queue: &Arc<Queue>, storage: &StorageHandle, settings: &StoreBackSettings) {
     let writers = settings.writers.max(1);
     let mut under_way = FuturesUnordered::new();
     loop {
         tokio::select! {
             Some(()) = under_way.next() => {}
             (item, outcome) = queue.next(), if under_way.len() < writers => {
-                under_way.push(write(item, outcome, &storage, &settings));
+                under_way.push(write(item, outcome, queue, storage, settings));
             }
         }
     }
 }
 
-async fn write(item: StoreBackItem, outcome: Outcome, storage: &StorageHandle, settings: &StoreBackSettings) {
+async fn write(
+    item: StoreBackItem,
+    outcome: Outcome,
+    queue: &Queue,
+    storage: &StorageHandle,
+    settings: &StoreBackSettings,
+) {
     let deadline = Deadline::within(settings.write_timeout);
     let Some(commit) = item.epoch.commit() else { return outcome.tell(Ending::Outdated) };
     let written = write_marked(&item, storage, deadline).await;
@@ -34,12 +50,44 @@ async fn write(item: StoreBackItem, outcome: Outcome, storage: &StorageHandle, s
         tracing::warn!(error = fault as &dyn Error, "a result could not be stored");
     }
     // A write that failed may have arrived all the same.
-    if !commit.stands().await {
-        remove(&item, storage, Deadline::within(settings.write_timeout)).await;
-        commit.recall().await;
-        return outcome.tell(Ending::Outdated);
+    match commit.verdict().await {
+        Verdict::Stands => {}
+        Verdict::Outdated => {
+            remove(&item.store, &item.key, storage, settings).await;
+            commit.recall().await;
+            return outcome.tell(Ending::Outdated);
+        }
+        Verdict::Unknown => {
+            let doubtful = Doubtful { store: item.store, key: item.key, doubt: commit.in_doubt() };
+            if let Some(oldest) = queue.doubts.add(doubtful) {
+                take_back(oldest, queue, storage, settings).await;
+            }
+        }
     }
     outcome.tell(if written.is_ok() { Ending::Written } else { Ending::Failed });
+}
+
+/// Looks, as long as there are any, whether by now it is known of the results in doubt if they are old.
+async fn settle_doubts(queue: &Queue, storage: &StorageHandle, settings: &StoreBackSettings) {
+    loop {
+        let doubtful = queue.doubts.next().await;
+        match doubtful.doubt.verdict().await {
+            Verdict::Stands => {}
+            Verdict::Outdated => take_back(doubtful, queue, storage, settings).await,
+            Verdict::Unknown => {
+                queue.doubts.put_off(doubtful);
+                pause(UNKNOWN_AGAIN).await;
+            }
+        }
+    }
+}
+
+/// Removes a result that is old, or may be, and has everyone forget what they read of it.
+async fn take_back(doubtful: Doubtful, queue: &Queue, storage: &StorageHandle, settings: &StoreBackSettings) {
+    let Doubtful { store, key, doubt } = doubtful;
+    queue.count_outdated();
+    remove(&store, &key, storage, settings).await;
+    doubt.recall().await;
 }
 
 /// Writes the marker and then the result, so that whatever is stored can be found.
@@ -51,8 +99,9 @@ async fn write_marked(item: &StoreBackItem, storage: &StorageHandle, deadline: D
 }
 
 /// Removes a result that turned out to be old. Its marker stays: by now it may be that of a newer one.
-async fn remove(item: &StoreBackItem, storage: &StorageHandle, deadline: Deadline) {
-    let removed = patiently(deadline, |deadline| storage.delete_back(&item.store, &item.key, deadline));
+async fn remove(store: &StoreId, key: &ObjectKey, storage: &StorageHandle, settings: &StoreBackSettings) {
+    let deadline = Deadline::within(settings.write_timeout);
+    let removed = patiently(deadline, |deadline| storage.delete_back(store, key, deadline));
     if let Err(fault) = removed.await {
         tracing::warn!(error = &fault as &dyn Error, "a result of a replaced original could not be removed");
     }

@@ -90,6 +90,7 @@ impl Service {
         let (shared_cache, clockwork) = (FakeSharedCache::minding(&marks), Clockwork::default());
         let epoch_settings = EpochSettings { breaker, ..EpochSettings::default() };
         let epochs = Epochs::new(epoch_settings, Some(Arc::clone(&marks) as _));
+        epochs.all_is_heard();
         let supervision = SupervisionSettings { budget: 1_000, jitter_seed: Some(seed), ..Default::default() };
         let mut builder = Tree::builder(Arbiter::current()).supervision(supervision).epochs(epochs.clone());
         let storage = builder.storage(storage_settings(breaker), stores.opener());
@@ -258,6 +259,7 @@ impl Service {
         self.lease.script(Works);
         self.shared_cache.script(Works);
         self.marks.script(Works);
+        self.epochs.all_is_heard();
         *self.manner.lock().unwrap() = Manner::quick();
     }
 }

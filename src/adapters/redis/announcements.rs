@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use deadpool_redis::redis::aio::{PubSub, PubSubSink};
 use deadpool_redis::redis::{Client, ConnectionInfo, Msg, RedisError, Value};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use mortar_actors::epoch::Epochs;
 use mortar_actors::{Fault, FaultKind, Originals};
-use tokio::time::{sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::faults::failed;
 use super::waiters::{Waiter, Waiters};
 use super::{AnnouncementStats, connect, replaced};
 use crate::config::RedisConfig;
 
-/// How often a quiet connection is tried.
+/// How often the connection is tried.
 const PING_EVERY: Duration = Duration::from_secs(5);
 /// How long Redis may take for an answer on this connection.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -132,6 +132,9 @@ impl Announcements {
         let _connected = Connected(self);
         let (mut commands, mut messages) = connection.split();
         let mut subscribed = HashSet::new();
+        // The first one at once.
+        let mut pings = interval(PING_EVERY);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             if let Err(fault) = self.follow(&mut commands, &mut subscribed).await {
                 return fault;
@@ -139,22 +142,28 @@ impl Announcements {
             tokio::select! {
                 message = messages.next() => match message {
                     None => return Fault::new(FaultKind::Upstream, "the shared Redis closed the connection"),
-                    Some(message) => {
-                        self.heard.fetch_add(1, Relaxed);
-                        self.pass_on(&message, epochs);
-                    }
+                    Some(message) => self.take(&message, epochs),
                 },
                 () = self.waiters.changed() => {}
-                () = sleep(PING_EVERY) => {
+                _ = pings.tick() => {
                     if let Err(fault) = within(ANSWER, commands.ping::<Value>()).await {
                         return fault;
+                    }
+                    // What was announced before the answer has come before it.
+                    while let Some(Some(message)) = messages.next().now_or_never() {
+                        self.take(&message, epochs);
+                    }
+                    if let Some(epochs) = epochs {
+                        epochs.all_is_heard();
                     }
                 }
             }
         }
     }
 
-    fn pass_on(&self, message: &Msg, epochs: Option<&Epochs>) {
+    /// Tells whoever an announcement is for.
+    fn take(&self, message: &Msg, epochs: Option<&Epochs>) {
+        self.heard.fetch_add(1, Relaxed);
         let channel = message.get_channel_name();
         if channel != self.replaced_channel {
             return self.waiters.announce(channel);
