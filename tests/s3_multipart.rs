@@ -8,6 +8,7 @@ mod s3_server;
 
 use std::thread;
 
+use harness::origin::{Asked, Origin, Reply};
 use harness::signer::{KEYS, Signer, WRITER, s3_bucket};
 use harness::{Answer, Mortar, everything_below, wait_for};
 use s3_server::{ACCESS_KEY, S3Server, SECRET_KEY};
@@ -115,4 +116,39 @@ fn what_is_remembered_is_forgotten_after_its_time() {
     let is_all = |files: Vec<std::path::PathBuf>| files == [mortar.originals().join("a")];
     wait_for("the upload to be forgotten", || is_all(everything_below(&mortar.originals())).then_some(()));
     assert_eq!(complete(&mortar, &upload).s3_code(), "NoSuchUpload");
+}
+
+/// More parts than are removed at once.
+const PARTS: usize = 30;
+
+/// What an endpoint says that has an upload of these parts, the first of which it does not let go of.
+fn stubborn(asked: &Asked) -> Reply {
+    let (path, query) = asked.target.split_once('?').unwrap_or((&asked.target, ""));
+    match asked.method.as_str() {
+        "GET" if query.contains("prefix=") => {
+            let part = |number| format!("<Contents><Key>{UPLOAD}/part-{number:05}</Key><Size>1</Size></Contents>");
+            let parts: String = (1..=PARTS).map(part).collect();
+            Reply::ok(
+                format!("<ListBucketResult><IsTruncated>false</IsTruncated>{parts}</ListBucketResult>").as_bytes(),
+            )
+        }
+        "GET" => Reply::ok(br#"{"key": "a", "content_type": null, "headers": {}}"#),
+        "DELETE" if path.ends_with("part-00001") => Reply::status(403),
+        _ => Reply::status(204),
+    }
+}
+
+/// Where parts of the one upload of [`stubborn`] lie.
+const UPLOAD: &str = ".mortar/uploads/00000000000000000000000000000001";
+
+#[test]
+fn a_part_that_cannot_be_removed_keeps_no_other_one_from_it() {
+    let endpoint = Origin::start(stubborn);
+    let mortar = Mortar::with("", &s3_bucket(&format!("http://{}", endpoint.address), (ACCESS_KEY, SECRET_KEY)));
+    let (_, id) = UPLOAD.rsplit_once('/').unwrap();
+    let aborted = send(&mortar, "DELETE", &format!("/remote/a?uploadId={id}"), b"");
+    assert_eq!(aborted.status, 502, "that it failed is told: {}", aborted.text());
+    let asked = endpoint.asked();
+    let removed = asked.iter().filter(|asked| asked.method == "DELETE" && asked.target.contains("/part-"));
+    assert_eq!(removed.count(), PARTS);
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use mortar_actors::storage::{ListPage, ListRequest, Listed, PutCondition, StorageHandle};
 use mortar_actors::{Body, Deadline, ObjectKey, ObjectMeta, StoreId};
 use s3s::{S3Result, s3_error};
@@ -222,12 +222,18 @@ impl Ledger {
         self.remove(parts.into_iter().map(|part| part.key)).await
     }
 
-    /// Removes objects of these uploads.
+    /// Removes objects of these uploads. One that cannot be removed keeps none of the others from it; the first failure is
+    /// told.
     pub(super) async fn remove(&self, keys: impl IntoIterator<Item = ObjectKey>) -> S3Result<()> {
         let delete = |key: ObjectKey| async move {
             self.storage.delete(&self.store, &key, self.soon()).await.map_err(|fault| error_of(&fault))
         };
-        stream::iter(keys).map(delete).buffer_unordered(REMOVALS).try_collect().await
+        let mut removals = stream::iter(keys).map(delete).buffer_unordered(REMOVALS);
+        let mut outcome = Ok(());
+        while let Some(removed) = removals.next().await {
+            outcome = outcome.and(removed);
+        }
+        outcome
     }
 
     pub(super) async fn page(
