@@ -34,10 +34,13 @@ pub(super) struct Credentials {
 }
 
 /// Credentials, or that there are none, and the moment from which on that no longer holds.
+///
+/// The time of day is asked once, when they are found: how long they hold after that is counted in seconds, so that a clock
+/// that is set back does not keep them, and one that is set ahead does not drop them.
 #[derive(Clone)]
 pub(super) struct Held {
     pub(super) keys: Option<AwsCredentials>,
-    pub(super) expires: Option<SystemTime>,
+    expires: Option<Instant>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -135,19 +138,24 @@ impl Held {
 
     /// That there are none; looking for them asks the network, so it is not done for each request.
     fn nothing() -> Self {
-        Self { keys: None, expires: Some(SystemTime::now() + NONE_HOLDS) }
+        Self { keys: None, expires: None }.holding(NONE_HOLDS)
     }
 
-    /// The same, to be looked up again at that moment.
+    /// The same, to be looked up again at that moment, as the clock shows it now.
     pub(super) fn until(self, expires: SystemTime) -> Self {
-        Self { expires: Some(expires), ..self }
+        self.holding(expires.duration_since(SystemTime::now()).unwrap_or_default())
+    }
+
+    /// The same, to be looked up again after that time.
+    pub(super) fn holding(self, time: Duration) -> Self {
+        Self { expires: Instant::now().checked_add(time), ..self }
     }
 
     fn freshness(&self) -> Freshness {
         let Some(expires) = self.expires else { return Freshness::Fresh };
-        match expires.duration_since(SystemTime::now()) {
-            Ok(left) if left > RENEW_BEFORE => Freshness::Fresh,
-            Ok(left) if !left.is_zero() => Freshness::Expiring,
+        match expires.saturating_duration_since(Instant::now()) {
+            left if left > RENEW_BEFORE => Freshness::Fresh,
+            left if !left.is_zero() => Freshness::Expiring,
             _ => Freshness::Expired,
         }
     }

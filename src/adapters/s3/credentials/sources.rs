@@ -1,4 +1,4 @@
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use mortar_actors::{Fault, FaultKind};
 
@@ -85,6 +85,6 @@ impl Sources {
                 return Err(Fault::new(FaultKind::Upstream, "the credentials file cannot be read").caused_by(error));
             }
         };
-        Ok(profile::keys(&text, name).map(|held| held.until(SystemTime::now() + FILE_HOLDS)))
+        Ok(profile::keys(&text, name).map(|held| held.holding(FILE_HOLDS)))
     }
 }

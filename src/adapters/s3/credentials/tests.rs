@@ -194,3 +194,17 @@ async fn those_that_were_refused_are_fetched_anew() {
     credentials.forget(&refused);
     assert_eq!(key_of(&credentials).await.as_deref(), Some("KEY1"), "the new ones have not been refused");
 }
+
+/// The time of day stands still here, as if it were set back again and again.
+#[tokio::test(start_paused = true)]
+async fn they_grow_old_by_seconds_whatever_the_time_of_day() {
+    let held = Held::lasting("KEY", "s", None).until(SystemTime::now() + Duration::from_secs(3600));
+    for (minutes, expected) in [(0, Freshness::Fresh), (50, Freshness::Fresh), (7, Freshness::Expiring)] {
+        tokio::time::advance(Duration::from_secs(60 * minutes)).await;
+        assert!(held.freshness() == expected, "after {minutes} minutes more");
+    }
+    tokio::time::advance(Duration::from_secs(180)).await;
+    assert!(held.freshness() == Freshness::Expired);
+    let past = Held::lasting("KEY", "s", None).until(SystemTime::now() - Duration::from_secs(1));
+    assert!(past.freshness() == Freshness::Expired);
+}
