@@ -90,7 +90,10 @@ impl Pictures {
                     Err(Fault::new(FaultKind::TooLarge, "the object is to be read from its storage"))
                 }
             };
-            let answered = respond::object(request, extras, fetch).await;
+            // The first bytes are waited for as well.
+            let answered = tokio::time::timeout(patience, respond::object(request, extras, fetch)).await;
+            let too_slow = |_| Err(Fault::new(FaultKind::TimedOut, "the object did not begin to arrive in time"));
+            let answered = answered.unwrap_or_else(too_slow);
             match elsewhere.get() {
                 Some(url) => redirect(url, extras),
                 None => answered,

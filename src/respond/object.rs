@@ -1,3 +1,4 @@
+use actix_web::http::Method;
 use actix_web::http::header::{
     ACCEPT_RANGES, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderMap, HeaderName,
     HeaderValue, IF_RANGE, LAST_MODIFIED, TRANSFER_ENCODING,
@@ -27,10 +28,10 @@ const OWN: [HeaderName; 9] = [
 ///
 /// `fetch` reads the object or one range of it. A plain request and a single range cost one call. Several ranges, and a
 /// range under `If-Range`, cost one more for each part, made when the client has read that far; a part of another
-/// version than the first answer fails the body. A range outside the object costs one more under preconditions. A store that ignores ranges is answered with the whole object.
+/// version than the first answer fails the body. The answer waits for the first chunk of its body, of several ranges aside. A range outside the object costs one more under preconditions. A store that ignores ranges is answered with the whole object.
 ///
 /// # Errors
-/// What `fetch` failed with, to be answered by [`error::answer`](crate::error::answer); `Upstream` when what it brought
+/// What `fetch` or the body before its first chunk failed with, to be answered by [`error::answer`](crate::error::answer); `Upstream` when what it brought
 /// contradicts itself.
 pub async fn object<Fetch, Fetching>(
     request: &HttpRequest,
@@ -54,16 +55,18 @@ where
         return Ok(response);
     }
     if let Some(part) = part {
-        return Ok(answer.part(part, Payload::of(body, Some(part.len()))?));
+        return Ok(answer.part(part, begun(request, body, Some(part.len())).await?));
     }
     if let Body::Bytes(whole) = &body {
         return Ok(answer.buffered(whole));
     }
     // A store that was asked for a range and brought the whole knows no ranges; asking again would not help.
     let total = meta.length.or(body.length()).filter(|_| first_range.is_none());
-    let Some(total) = total else { return Ok(answer.whole(Payload::of(body, meta.length)?)) };
+    let Some(total) = total else {
+        return Ok(answer.whole(begun(request, body, meta.length).await?));
+    };
     let parts = match select_ranges(&answer.ranges(), total) {
-        Selection::Whole => return Ok(answer.whole(Payload::of(body, Some(total))?)),
+        Selection::Whole => return Ok(answer.whole(begun(request, body, Some(total)).await?)),
         Selection::Unsatisfiable => return Ok(answer.unsatisfiable(total)),
         Selection::One(part) => vec![part],
         Selection::Several(parts) => parts,
@@ -79,7 +82,7 @@ where
     match parts.as_slice() {
         [one] => {
             let body = fetch_part(*one).await?;
-            Ok(answer.part(*one, Payload::of(body, Some(one.len()))?))
+            Ok(answer.part(*one, begun(request, body, Some(one.len())).await?))
         }
         several => Ok(answer.parts(several, fetch_part)),
     }
@@ -113,6 +116,12 @@ impl Describe for ObjectMeta {
     }
 }
 
+/// A body of which the first chunk is there. HEAD gets none, so its source is not waited for.
+async fn begun(request: &HttpRequest, body: Body, length: Option<u64>) -> Result<Payload, Fault> {
+    let payload = Payload::of(body, length)?;
+    if request.method() == Method::HEAD { Ok(payload) } else { payload.begun().await }
+}
+
 /// A single range can be read without knowing the object. Everything else needs its size or version first.
 fn range_of_first_fetch(request: &HttpRequest) -> Option<ByteRange> {
     match range::asked(request).as_slice() {
@@ -141,8 +150,8 @@ mod tests {
     use std::sync::Arc;
 
     use actix_web::body::{BodySize, MessageBody, to_bytes};
+    use actix_web::http::StatusCode;
     use actix_web::http::header::{CACHE_CONTROL, IF_MATCH, IF_NONE_MATCH, RANGE};
-    use actix_web::http::{Method, StatusCode};
     use actix_web::test::TestRequest;
     use bytes::Bytes;
     use futures::stream;

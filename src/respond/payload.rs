@@ -1,3 +1,4 @@
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -74,6 +75,15 @@ impl Payload {
         Self { size: self.size, ..Self::whole(Bytes::new()) }
     }
 
+    /// The payload once its first chunk is there, so that a source that breaks off before it can still be told by a status.
+    ///
+    /// # Errors
+    /// What the source failed with; `Upstream` when it ended too early.
+    pub(crate) async fn begun(mut self) -> Result<Self, Fault> {
+        poll_fn(|context| self.poll_waiting(context)).await?;
+        Ok(self)
+    }
+
     /// The payload as the body of a response; a small buffer costs no allocation.
     pub(crate) fn into_body(self) -> BoxBody {
         BoxBody::new(self)
@@ -81,6 +91,28 @@ impl Payload {
 
     fn take_waiting(&mut self) -> Bytes {
         self.waiting.split_to(self.waiting.len().min(CHUNK_BYTES))
+    }
+
+    /// Ready when something waits to be sent, or nothing comes any more.
+    fn poll_waiting(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        // An empty chunk would end a chunked answer early, so it is never handed over.
+        while self.waiting.is_empty() {
+            let Some(source) = &mut self.source else { break };
+            let outcome = match ready!(source.as_mut().poll_next(context)) {
+                Some(Ok(chunk)) => self.accept(chunk),
+                Some(Err(fault)) => Err(fault),
+                None if self.remaining.is_some_and(|remaining| remaining > 0) => Err(broken_length()),
+                None => {
+                    self.source = None;
+                    Ok(())
+                }
+            };
+            if let Err(fault) = outcome {
+                self.source = None;
+                return Poll::Ready(Err(fault));
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Books an arriving chunk against the announced length.
@@ -102,26 +134,11 @@ impl MessageBody for Payload {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
         let this = self.get_mut();
-        loop {
-            // An empty chunk would end a chunked answer early, so it is never handed over.
-            if !this.waiting.is_empty() {
-                return Poll::Ready(Some(Ok(this.take_waiting())));
-            }
-            let Some(source) = &mut this.source else { return Poll::Ready(None) };
-            let outcome = match ready!(source.as_mut().poll_next(context)) {
-                Some(Ok(chunk)) => this.accept(chunk),
-                Some(Err(fault)) => Err(fault),
-                None if this.remaining.is_some_and(|remaining| remaining > 0) => Err(broken_length()),
-                None => {
-                    this.source = None;
-                    return Poll::Ready(None);
-                }
-            };
-            if let Err(fault) = outcome {
-                this.source = None;
-                return Poll::Ready(Some(Err(fault)));
-            }
-        }
+        Poll::Ready(match ready!(this.poll_waiting(context)) {
+            Ok(()) if this.waiting.is_empty() => None,
+            Ok(()) => Some(Ok(this.take_waiting())),
+            Err(fault) => Some(Err(fault)),
+        })
     }
 
     fn try_into_bytes(self) -> Result<Bytes, Self> {
@@ -161,7 +178,7 @@ mod tests {
 
     async fn read(mut payload: Payload) -> (Vec<Bytes>, Option<FaultKind>) {
         let mut read = Vec::new();
-        while let Some(chunk) = std::future::poll_fn(|context| Pin::new(&mut payload).poll_next(context)).await {
+        while let Some(chunk) = poll_fn(|context| Pin::new(&mut payload).poll_next(context)).await {
             match chunk {
                 Ok(chunk) => read.push(chunk),
                 Err(fault) => return (read, Some(fault.kind())),
@@ -213,6 +230,22 @@ mod tests {
             let (read, fault) = read(Payload::stream(Some(4), chunks(script))).await;
             assert_eq!((read.concat().as_slice(), fault), (sent.as_bytes(), Some(kind)));
         }
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_fails_before_its_first_chunk_does_not_begin() {
+        for (script, kind) in [
+            (vec![], FaultKind::Upstream),
+            (vec![Ok("")], FaultKind::Upstream),
+            (vec![Ok("fours")], FaultKind::Upstream),
+            (vec![Err(FaultKind::TimedOut)], FaultKind::TimedOut),
+        ] {
+            let begun = Payload::stream(Some(4), chunks(script)).begun().await;
+            assert_eq!(begun.map(|_| ()).unwrap_err().kind(), kind);
+        }
+        let begun = Payload::stream(Some(4), chunks(vec![Ok("fo"), Err(FaultKind::TimedOut)])).begun().await.unwrap();
+        let (read, fault) = read(begun).await;
+        assert_eq!((read.concat().as_slice(), fault), (&b"fo"[..], Some(FaultKind::TimedOut)), "later it is too late");
     }
 
     #[test]
