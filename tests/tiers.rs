@@ -32,6 +32,23 @@ fn a_result_is_rendered_once_then_remembered_then_read_back() {
     assert_eq!((tier(&mortar, path), tier(&mortar, path)), ("result-store".to_owned(), "memory".to_owned()));
 }
 
+/// It begins as a picture, and its store knows of no other length.
+#[test]
+fn a_stored_result_that_was_cut_short_is_made_again() {
+    let mortar = start("");
+    let path = "/media/a.jpg?width=100";
+    let whole = mortar.get(path).body;
+    mortar.wait_until_stored(1);
+    let stored = files_below(&mortar.results());
+    let file = std::fs::File::options().write(true).open(&stored[0]).unwrap();
+    file.set_len(file.metadata().unwrap().len() - 100).unwrap();
+    let mortar = mortar.restart();
+    assert_eq!((tier(&mortar, path), mortar.get(path).body), ("rendered".to_owned(), whole));
+    mortar.wait_until_stored(1);
+    let mortar = mortar.restart();
+    assert_eq!(tier(&mortar, path), "result-store", "a whole one has taken its place");
+}
+
 #[test]
 fn what_is_larger_than_an_entry_may_be_is_stored_and_not_remembered() {
     let mortar = start("[server.cache]\nmax_cache_item_size = \"1KiB\"\n");
