@@ -28,11 +28,15 @@ const OWN: [HeaderName; 9] = [
 ///
 /// `fetch` reads the object or one range of it. A plain request and a single range cost one call. Several ranges, and a
 /// range under `If-Range`, cost one more for each part, made when the client has read that far; a part of another
-/// version than the first answer fails the body. The answer waits for the first chunk of its body, of several ranges aside. A range outside the object costs one more under preconditions. A store that ignores ranges is answered with the whole object.
+/// version than the first answer fails the body. A range outside the object costs one more under preconditions. A store
+/// that ignores ranges is answered with the whole object.
+///
+/// The answer waits for the first chunk of its body, several ranges aside, so that a store that fails before it is told
+/// by a status.
 ///
 /// # Errors
-/// What `fetch` or the body before its first chunk failed with, to be answered by [`error::answer`](crate::error::answer); `Upstream` when what it brought
-/// contradicts itself.
+/// What `fetch`, or the body before its first chunk, failed with, to be answered by
+/// [`error::answer`](crate::error::answer); `Upstream` when what was brought contradicts itself.
 pub async fn object<Fetch, Fetching>(
     request: &HttpRequest,
     extras: Extras<'_>,
