@@ -32,7 +32,7 @@ pub(super) type RequestBody = UnsyncBoxBody<Bytes, Fault>;
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 
 /// Bytes buffered per connection at most: the limit for an answer's headers and for one chunk of its body.
-const CONNECTION_BUFFER_BYTES: usize = 64 * 1024;
+const CONNECTION_BUFFER_BYTES: usize = 256 * 1024;
 
 /// What this service calls itself.
 pub(super) const AGENT: &str = concat!("mortar/", env!("CARGO_PKG_VERSION"));
