@@ -92,6 +92,7 @@ fn the_memory_that_the_documentation_adds_up_is_what_the_configuration_allows() 
     let bound = config.server.cache.cache_size
         + config.limits.render_memory_bytes
         + config.actors.storage.bytes_in_flight
+        + config.actors.storage.streams as u64 * 768 * 1024
         + config.actors.store_back.bytes
         + config.watermarks.cache_bytes * 3 / 2
         + config.s3.upload_memory * uploading

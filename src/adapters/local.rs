@@ -3,6 +3,7 @@
 mod blocking;
 mod container;
 mod draft;
+mod empty;
 mod faults;
 mod key_path;
 mod listing;
@@ -22,6 +23,7 @@ use mortar_actors::{Body, ByteRange, Fault, FaultKind, Fetched, ObjectKey, Objec
 use self::blocking::Caller;
 use self::container::{Container, remove_emptied};
 use self::draft::{Draft, Durability};
+use self::empty::{is_name_alone, make_empty};
 use self::key_path::key_path;
 use self::object::Object;
 use self::turns::changing;
@@ -50,10 +52,13 @@ pub enum Layout {
 ///
 /// Directories are made for the objects in them and removed with the last one.
 ///
-/// Writes appear whole, by rename, after they have reached the disk. Of what can be made again only the content has, and
-/// its name follows in the order of changes, as file systems with a journal keep it. A write or removal whose caller leaves, as after a
-/// time-out, changes nothing any more, unless its last step had begun: that is a system call, which may still succeed
-/// after the caller was told otherwise. So whoever got no answer has to reckon with both.
+/// Writes appear whole, by rename, after they have reached the disk. What can be made again does not wait for that: its
+/// name follows in the order of changes, as file systems with a journal keep it, and its content when the system sees fit.
+/// A power failure may leave it cut off, and whoever reads it has to notice.
+///
+/// A write or removal whose caller leaves, as after a time-out, changes nothing any more, unless its last step had begun:
+/// that is a system call, which may still succeed after the caller was told otherwise. So whoever got no answer has to
+/// reckon with both.
 ///
 /// No file or directory stays open between calls; every call works in at most one thread of the blocking pool at a time,
 /// so whoever bounds the calls bounds those.
@@ -122,6 +127,9 @@ impl Store for LocalStore {
         let (caller, container, layout) = (Caller::default(), self.container.clone(), self.layout);
         let awaited = caller.awaited();
         let write = move || {
+            if is_name_alone(&meta, body.len()) && make_empty(&container.created()?, &path, &awaited)? {
+                return Ok(());
+            }
             let draft = Draft::begin(container.created()?, layout, meta)?.append(&[body])?;
             draft.publish(&path, &PutCondition::None, Durability::InOrder, &awaited).map(drop)
         };

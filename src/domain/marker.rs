@@ -1,8 +1,12 @@
 //! The index of results: for each stored result an empty object beside it whose name tells the original.
 //!
-//! `.mortar/variants/<bucket>/<key of the original>/=/<key of the result>=<mark>`. All results of an original, of a part
-//! of a bucket, or of a whole bucket are found by one listing, whatever the keys of results look like, and without
-//! reading anything. It does not need the original: what is derived from an HTTP origin is found as well.
+//! - `.mortar/variants/<bucket>/<key of the original>/=-<rest>=<mark>` for a result `<key of the original>/<rest>`, as most
+//!   of them are called: a directory for each original and nothing below it;
+//! - `.mortar/variants/<bucket>/<key of the original>/=/<key of the result>=<mark>` for any other.
+//!
+//! All results of an original, of a part of a bucket, or of a whole bucket are found by one listing, whatever the keys of
+//! results look like, and without reading anything. It does not need the original: what is derived from an HTTP origin is
+//! found as well.
 //!
 //! A component of an original's key that would be empty, `.` or `..`, or that begins with `=`, has `=x` before it, so
 //! that every key has one name and no name has two meanings.
@@ -16,6 +20,8 @@ use mortar_actors::{Key, ObjectKey, OriginalId, Originals};
 const RESERVED: &str = ".mortar";
 const VARIANTS: &str = ".mortar/variants/";
 const ESCAPE: &str = "=x";
+/// Before the rest of a result's key.
+const REST: &str = "=-";
 
 /// What the name of an object in the index says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,26 +52,35 @@ impl Marker {
     /// The name of the object.
     pub fn name(&self) -> ObjectKey {
         let Self { original, mark, result } = self;
-        ObjectKey::new(format!("{VARIANTS}{}/{}/=/{result}={mark}", original.bucket(), escaped(original.key())))
+        let directory = format!("{VARIANTS}{}/{}", original.bucket(), escaped(original.key()));
+        ObjectKey::new(match rest(original, result) {
+            Some(rest) => format!("{directory}/{REST}{rest}={mark}"),
+            None => format!("{directory}/=/{result}={mark}"),
+        })
     }
 
     /// Reads a name. `None` when it was not made by [`Marker::name`].
     pub fn parse(name: &ObjectKey) -> Option<Self> {
         let (bucket, rest) = name.as_str().strip_prefix(VARIANTS)?.split_once('/')?;
-        // No component of an escaped key is the separator, so the first one is it.
-        let (key, result) = rest.split_once("/=/")?;
-        let (result, mark) = result.rsplit_once('=')?;
-        Some(Self {
-            original: OriginalId::in_bucket(bucket, &ObjectKey::new(unescaped(key))),
-            mark: Mark::parse(mark)?,
-            result: ObjectKey::new(result),
-        })
+        let (named, mark) = rest.rsplit_once('=')?;
+        // No component of an escaped key is a separator or begins as a rest does, so what comes first is it.
+        let (key, result) = match (named.split_once("/=/"), named.rsplit_once('/')) {
+            (Some((key, result)), _) => (unescaped(key), result.to_owned()),
+            (None, Some((key, last))) => {
+                let key = unescaped(key);
+                let result = format!("{key}/{}", last.strip_prefix(REST)?);
+                (key, result)
+            }
+            (None, None) => return None,
+        };
+        let original = OriginalId::in_bucket(bucket, &ObjectKey::new(key));
+        Some(Self { original, mark: Mark::parse(mark)?, result: ObjectKey::new(result) })
     }
 
     /// What the names of all markers of these originals begin with; others may begin so, too.
     pub fn prefix(originals: &Originals) -> String {
         match originals {
-            Originals::One(one) => format!("{VARIANTS}{}/{}/=/", one.bucket(), escaped(one.key())),
+            Originals::One(one) => format!("{VARIANTS}{}/{}/=", one.bucket(), escaped(one.key())),
             Originals::Beginning(text) => {
                 let Some((bucket, key)) = text.split_once('/') else { return VARIANTS.to_owned() };
                 let (whole, part) = key.rsplit_once('/').map_or(("", key), |(whole, part)| (whole, part));
@@ -76,6 +91,12 @@ impl Marker {
             }
         }
     }
+}
+
+/// What is left of a result's key after its original's, where that is one component.
+fn rest<'result>(original: &OriginalId, result: &'result ObjectKey) -> Option<&'result str> {
+    let rest = result.as_str().strip_prefix(original.key())?.strip_prefix('/')?;
+    (!rest.contains('/')).then_some(rest)
 }
 
 pub(super) fn escaped(key: &str) -> String {
@@ -112,6 +133,8 @@ mod tests {
     fn a_name_can_be_read_by_people() {
         let name = marker("media/dir/a.jpg", "dir-a.jpg/4f", 0).name();
         assert_eq!(name.as_str(), ".mortar/variants/media/dir/a.jpg/=/dir-a.jpg/4f=0");
+        let name = marker("media/dir/a.jpg", "dir/a.jpg/4f", 0).name();
+        assert_eq!(name.as_str(), ".mortar/variants/media/dir/a.jpg/=-4f=0");
     }
 
     #[test]
@@ -119,8 +142,8 @@ mod tests {
         for name in ["", "a", ".mortar/variants/b", ".mortar/variants/b/=/r=0", "x/b/a/=/r=0"] {
             assert_eq!(Marker::parse(&ObjectKey::new(name)), None, "{name}");
         }
-        for result in ["r", "r=", "r=zz"] {
-            assert_eq!(Marker::parse(&ObjectKey::new(format!(".mortar/variants/b/a/=/{result}"))), None, "{result}");
+        for result in ["=/r", "=/r=", "=/r=zz", "=-r", "=-r=", "=-r=zz", "r=0", "=x=-r=0"] {
+            assert_eq!(Marker::parse(&ObjectKey::new(format!(".mortar/variants/b/a/{result}"))), None, "{result}");
         }
     }
 
@@ -142,6 +165,14 @@ mod tests {
         #[test]
         fn every_marker_is_read_as_it_was_written(original in key(), result in "[a=./]{1,8}", own: u64) {
             let marker = marker(&format!("b/{original}"), &result, own);
+            prop_assert_eq!(Marker::parse(&marker.name()), Some(marker));
+        }
+
+        #[test]
+        fn every_marker_of_a_result_below_its_original_is_read_as_it_was_written(
+            original in key(), rest in "[a=.-]{0,8}", own: u64
+        ) {
+            let marker = marker(&format!("b/{original}"), &format!("{original}/{rest}"), own);
             prop_assert_eq!(Marker::parse(&marker.name()), Some(marker));
         }
 

@@ -8,7 +8,7 @@ use mortar_actors::{EntityTag, Fault, FaultKind, Rendition};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::adapters::raster::engine::Rendered;
-use crate::adapters::raster::probe::probe;
+use crate::adapters::raster::probe::probe_whole;
 
 /// What a render made.
 pub(super) fn from_render(rendered: Rendered) -> Rendition {
@@ -24,13 +24,13 @@ pub(super) async fn from_store(body: Bytes, written: Option<SystemTime>) -> Resu
     away(move || from_bytes(body, written)).await
 }
 
-/// A picture as it stands. It is known by its own header, since not every store keeps media types. Every byte is read,
+/// A picture as it stands, to its last byte. It is known by its own header, since not every store keeps media types. Every byte is read,
 /// and a header may be made to be long, so this is nothing for a thread that others wait for.
 ///
 /// # Errors
-/// `Unprocessable` when the bytes are no picture.
+/// `Unprocessable` when the bytes are no picture, or not all of one.
 pub(super) fn from_bytes(body: Bytes, written: Option<SystemTime>) -> Result<Rendition, Fault> {
-    let header = probe(&body)?;
+    let header = probe_whole(&body)?;
     let digest = xxh3_128(&body);
     Ok(of(body, digest, header.format.media_type(), header.displayed_size(), written.unwrap_or_else(SystemTime::now)))
 }

@@ -9,7 +9,10 @@ use lru::LruCache;
 use super::attended::{Diligence, attended};
 use super::client::Client;
 use super::roster::Roster;
-use super::{ListPage, ListRequest, OpenStore, PutCondition, StorageSettings};
+use super::{ListPage, ListRequest, Loaded, OpenStore, PutCondition, StorageSettings};
+use crate::fault::{Fault, FaultKind};
+use crate::fence::fenced_async;
+use crate::gate::Gate;
 use crate::handle::Ask;
 use crate::host::{Serve, State, Work};
 use crate::ticket::Ticket;
@@ -27,6 +30,14 @@ pub(super) struct Fetch {
     pub(super) store: StoreId,
     pub(super) key: ObjectKey,
     pub(super) range: Option<ByteRange>,
+}
+
+/// Reads a whole object of at most `limit` bytes, once there is room for it in `buffered`.
+pub(super) struct Load {
+    pub(super) store: StoreId,
+    pub(super) key: ObjectKey,
+    pub(super) limit: u64,
+    pub(super) buffered: Gate,
 }
 
 pub(super) struct Stat {
@@ -67,6 +78,10 @@ pub(super) struct Link {
 
 impl Ask for Fetch {
     type Reply = Fetched;
+}
+
+impl Ask for Load {
+    type Reply = Loaded;
 }
 
 impl Ask for Stat {
@@ -162,6 +177,24 @@ impl Serve<Fetch> for Storage {
             let fetch = |store: Arc<dyn super::Store>| async move { store.fetch(&ask.key, ask.range).await };
             let fetched = client.call(deadline, &incident, fetch).await?;
             Ok(Fetched { body: attended(fetched.body, Diligence { patience, min_rate }, reading), ..fetched })
+        })
+    }
+}
+
+impl Serve<Load> for Storage {
+    fn serve(&mut self, ask: Load, ticket: &Ticket) -> Work<Loaded> {
+        let (client, deadline, incident) = (self.client(&ask.store), ticket.deadline(), ticket.incident());
+        Work::later(async move {
+            let Load { key, limit, buffered, .. } = ask;
+            let fetch = |store: Arc<dyn super::Store>| async move { store.fetch(&key, None).await };
+            let Fetched { meta, body, .. } = client.call(deadline, &incident, fetch).await?;
+            let expected = body.length().unwrap_or(limit);
+            if expected > limit {
+                return Err(Fault::new(FaultKind::TooLarge, format!("the object is larger than {limit} bytes")));
+            }
+            let buffered = buffered.enter(expected, deadline).await?;
+            let bytes = fenced_async(body.collect(limit)).await.and_then(|collected| collected)?;
+            Ok(Loaded { meta, bytes, buffered })
         })
     }
 }

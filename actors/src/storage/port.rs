@@ -43,8 +43,8 @@ pub trait Store: Send + Sync + 'static {
         condition: &PutCondition,
     ) -> Result<ObjectMeta, Fault>;
 
-    /// Writes what can be made again, whole or not at all. It may be lost with the power, though not before what was
-    /// written later; so it need not be on the disk when this returns.
+    /// Writes what can be made again, whole or not at all. It need not be on the disk when this returns: with the power it
+    /// may be lost, though not before the names of what was written later, or be cut off.
     ///
     /// # Errors
     /// As for [`Store::put`].

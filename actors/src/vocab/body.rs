@@ -2,6 +2,7 @@ use std::fmt;
 use std::pin::Pin;
 
 use bytes::{Bytes, BytesMut};
+use futures::future::BoxFuture;
 use futures::{Stream, StreamExt, TryStreamExt};
 
 use crate::fault::{Fault, FaultKind};
@@ -23,12 +24,22 @@ pub enum Body {
 pub struct ByteStream {
     length: Option<u64>,
     chunks: Pin<Box<dyn Stream<Item = Result<Bytes, Fault>> + Send>>,
+    at_once: Option<AtOnce>,
 }
+
+/// Reads a whole body in one step.
+type AtOnce = Box<dyn FnOnce() -> BoxFuture<'static, Result<Bytes, Fault>> + Send>;
 
 impl ByteStream {
     /// Wraps a stream of chunks. `length` is the number of bytes to come, where the source told it.
     pub fn new(length: Option<u64>, chunks: impl Stream<Item = Result<Bytes, Fault>> + Send + 'static) -> Self {
-        Self { length, chunks: Box::pin(chunks) }
+        Self { length, chunks: Box::pin(chunks), at_once: None }
+    }
+
+    /// Adds another way to read the whole body, in one step, for whoever collects it.
+    #[must_use]
+    pub fn or_at_once(self, read: impl FnOnce() -> BoxFuture<'static, Result<Bytes, Fault>> + Send + 'static) -> Self {
+        Self { at_once: Some(Box::new(read)), ..self }
     }
 
     /// The number of bytes to come, where the source told it.
@@ -68,19 +79,15 @@ impl Body {
             Self::Stream(stream) => stream,
         };
         let announced = stream.length;
-        let mut chunks = stream.chunks;
-        let mut whole = BytesMut::with_capacity(announced.unwrap_or(0).min(limit) as usize);
-        while let Some(chunk) = chunks.try_next().await? {
-            if whole.len() as u64 + chunk.len() as u64 > limit {
-                return Err(too_large());
-            }
-            whole.extend_from_slice(&chunk);
-        }
+        let whole = match stream.at_once {
+            Some(read) if announced.is_some() => read().await?,
+            _ => join(stream.chunks, announced, limit).await?.ok_or_else(too_large)?,
+        };
         match announced {
             Some(length) if length != whole.len() as u64 => {
                 Err(Fault::new(FaultKind::Upstream, format!("the body ended after {} of {length} bytes", whole.len())))
             }
-            _ => Ok(whole.freeze()),
+            _ => Ok(whole),
         }
     }
 
@@ -88,7 +95,7 @@ impl Body {
     #[must_use]
     pub fn holding(self, guard: impl Send + 'static) -> Self {
         match self {
-            Self::Stream(ByteStream { length, chunks }) => {
+            Self::Stream(ByteStream { length, chunks, .. }) => {
                 let guarded = chunks.map(move |chunk| {
                     let _alive = &guard;
                     chunk
@@ -98,6 +105,22 @@ impl Body {
             whole => whole,
         }
     }
+}
+
+/// The chunks, one after the other; `None` when they are more than `limit` bytes.
+async fn join(
+    mut chunks: Pin<Box<dyn Stream<Item = Result<Bytes, Fault>> + Send>>,
+    announced: Option<u64>,
+    limit: u64,
+) -> Result<Option<Bytes>, Fault> {
+    let mut whole = BytesMut::with_capacity(announced.unwrap_or(0).min(limit) as usize);
+    while let Some(chunk) = chunks.try_next().await? {
+        if whole.len() as u64 + chunk.len() as u64 > limit {
+            return Ok(None);
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(Some(whole.freeze()))
 }
 
 impl From<Bytes> for Body {

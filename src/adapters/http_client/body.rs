@@ -6,18 +6,32 @@ use futures::{StreamExt, TryStreamExt};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use mortar_actors::{ByteStream, Fault, FaultKind};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-/// The chunks of an answer's body as they come. They end in a fault when the origin pauses for longer than `patience`,
+/// Bytes below which a chunk is a small piece.
+const SMALL_CHUNK: usize = 32 * 1024;
+
+/// Bytes still to come that are worth a pause.
+const MUCH: u64 = 1024 * 1024;
+
+/// How long pieces gather. A socket has room for what comes meanwhile, so whoever sends does not wait.
+const GATHERING: Duration = Duration::from_millis(1);
+
+/// The chunks of an answer's body as they come. Where much is to come, and comes in small pieces, they are let gather for a
+/// moment: each chunk that is handed on wakes three threads and makes a packet. They end in a fault when the origin pauses for longer than `patience`,
 /// breaks off early, or sends more than `limit` bytes.
 pub(in crate::adapters) fn chunks(body: Incoming, limit: u64, patience: Duration) -> ByteStream {
     let length = body.size_hint().exact();
-    let chunks = stream::try_unfold((body, limit), move |(mut body, left)| async move {
+    let chunks = stream::try_unfold((body, limit, false), move |(mut body, left, gathers)| async move {
+        if gathers {
+            sleep(GATHERING).await;
+        }
         let Some(chunk) = next_chunk(&mut body, patience).await? else {
             return Ok(None);
         };
         let left = left.checked_sub(chunk.len() as u64).ok_or_else(|| too_large(limit))?;
-        Ok(Some((chunk, (body, left))))
+        let gathers = chunk.len() < SMALL_CHUNK && body.size_hint().lower() >= MUCH;
+        Ok(Some((chunk, (body, left, gathers))))
     });
     ByteStream::new(length, chunks)
 }

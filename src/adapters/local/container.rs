@@ -11,6 +11,10 @@ use super::faults;
 use super::key_path::DRAFTS;
 use super::turns::undisturbed;
 
+/// How often an object is placed before it is given up that the directory for it is removed meanwhile. Each time something
+/// else in it was removed, as its last.
+const PLACINGS: usize = 64;
+
 /// Where a container lies. Its directory is opened for each call, so that a disk mounted later, or a container removed
 /// and made anew, is seen.
 #[derive(Clone, Debug)]
@@ -39,6 +43,10 @@ impl Container {
     /// The container's directory, made when it is missing.
     pub(super) fn created(&self) -> Result<Dir, Fault> {
         let root = self.root()?;
+        match root.open_dir(&*self.name) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            opened => return opened.map_err(faults::outage),
+        }
         make_directory(&root, Path::new(&*self.name), Durability::OnDisk).map_err(faults::preparing)?;
         root.open_dir(&*self.name).map_err(faults::outage)
     }
@@ -70,12 +78,38 @@ impl Container {
     }
 }
 
-/// Makes the directory `path` and those above it, and returns when their names are as durable as asked. `NotFound` when one
+/// Gives something the name `path` by `place`, and makes the directory for it where there is none. Whoever removes the last
+/// object of a directory removes the directory too, perhaps right before the object arrives; then it is made again.
+pub(super) fn in_directory(
+    within: &Dir,
+    path: &Path,
+    durability: Durability,
+    mut place: impl FnMut() -> io::Result<()>,
+) -> io::Result<()> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match place() {
+            Err(error) if error.kind() == ErrorKind::NotFound && tries < PLACINGS => {}
+            Err(error) => {
+                remove_emptied(within, path);
+                return Err(error);
+            }
+            Ok(()) => return Ok(()),
+        }
+        match make_directory(within, parent_of(path), durability) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                remove_emptied(within, path);
+                return Err(error);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Makes the directory `path` and those above it that are missing, and returns when their names are as durable as asked. `NotFound` when one
 /// of them was removed meanwhile.
 pub(super) fn make_directory(within: &Dir, path: &Path, durability: Durability) -> io::Result<()> {
-    if path == Path::new("") || within.is_dir(path) {
-        return Ok(());
-    }
     let mut missing: Vec<_> = path.ancestors().take_while(|above| *above != Path::new("")).collect();
     while let Some(directory) = missing.pop() {
         match within.create_dir(directory) {

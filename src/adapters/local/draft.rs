@@ -9,23 +9,20 @@ use mortar_actors::{EntityTag, Fault, ObjectMeta};
 use s3s::crypto::{Checksum, Md5};
 
 use super::blocking::Awaited;
-use super::container::{make_directory, parent_of, remove_emptied, sync};
+use super::container::{in_directory, parent_of, sync};
 use super::key_path::DRAFTS;
 use super::object::{Object, derived_meta};
 use super::sidecar::Header;
 use super::turns::{changing, comparing};
 use super::{Layout, faults};
 
-/// How often an object is placed before it is given up that the directory for it is removed meanwhile. Each time something
-/// else in it was removed, as its last.
-const PLACINGS: usize = 64;
-
 /// What of an object has reached the disk when it has been published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Durability {
     /// All of it.
     OnDisk,
-    /// Its content. The name follows by itself, and not after names that are given later.
+    /// Nothing. All follows by itself: the name not after names that are given later, the content perhaps after its name,
+    /// so that a power failure may leave an object that is cut off.
     InOrder,
 }
 
@@ -48,8 +45,7 @@ pub(super) struct Draft {
 impl Draft {
     /// Starts an empty object in `container`.
     pub(super) fn begin(container: Dir, layout: Layout, meta: ObjectMeta) -> Result<Self, Fault> {
-        container.create_dir_all(DRAFTS).map_err(faults::preparing)?;
-        let making = changing(&container.open_dir(DRAFTS).map_err(faults::outage)?)?;
+        let making = changing(&drafts(&container)?)?;
         let name = Path::new(DRAFTS).join(format!("{:032x}", rand::random::<u128>()));
         let file = container
             .open_with(&name, OpenOptions::new().write(true).create_new(true))
@@ -90,11 +86,8 @@ impl Draft {
             self.file.seek(SeekFrom::Start(0)).map_err(faults::preparing)?;
             self.write_header()?;
         }
-        match durability {
-            Durability::OnDisk => self.file.sync_all().map_err(faults::preparing)?,
-            Durability::InOrder if self.length > 0 => self.file.sync_data().map_err(faults::preparing)?,
-            // All is in the name.
-            Durability::InOrder => {}
+        if durability == Durability::OnDisk {
+            self.file.sync_all().map_err(faults::preparing)?;
         }
         let derived = derived_meta(&self.file.metadata().map_err(faults::outage)?, self.length, path);
         self.place_at(path, condition, durability, awaited)?;
@@ -128,11 +121,12 @@ impl Draft {
             PutCondition::None => {
                 let _turn = changing(&self.container)?;
                 awaited.still()?;
-                self.place_in_directory(path, durability, Self::rename_to).map_err(faults::writing)?;
+                in_directory(&self.container, path, durability, || self.rename_to(path)).map_err(faults::writing)?;
+                self.published = true;
             }
             PutCondition::IfAbsent => {
                 awaited.still()?;
-                self.place_in_directory(path, durability, Self::link_to)
+                in_directory(&self.container, path, durability, || self.link_to(path))
                     .map_err(|error| self.not_linked(path, error))?;
             }
             PutCondition::IfMatch(tag) => {
@@ -143,6 +137,7 @@ impl Draft {
                     return Err(faults::unmet());
                 }
                 self.rename_to(path).map_err(faults::writing)?;
+                self.published = true;
             }
         }
         if durability == Durability::InOrder {
@@ -157,38 +152,12 @@ impl Draft {
 }
 
 impl Draft {
-    /// Makes the directory for `path` and places the object there. Whoever removes the last object of a directory removes
-    /// the directory too, perhaps right before the object arrives; then it is made again.
-    fn place_in_directory(
-        &mut self,
-        path: &Path,
-        durability: Durability,
-        place: impl Fn(&mut Self, &Path) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let directory = parent_of(path);
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let placed = make_directory(&self.container, directory, durability).and_then(|()| place(self, path));
-            match placed {
-                Err(error) if error.kind() == ErrorKind::NotFound && tries < PLACINGS => {}
-                Err(error) => {
-                    remove_emptied(&self.container, path);
-                    return Err(error);
-                }
-                Ok(()) => return Ok(()),
-            }
-        }
-    }
-
-    fn rename_to(&mut self, path: &Path) -> io::Result<()> {
-        self.container.rename(&self.name, &self.container, path)?;
-        self.published = true;
-        Ok(())
+    fn rename_to(&self, path: &Path) -> io::Result<()> {
+        self.container.rename(&self.name, &self.container, path)
     }
 
     /// Gives the file a second name where there is none yet; the first goes with the draft.
-    fn link_to(&mut self, path: &Path) -> io::Result<()> {
+    fn link_to(&self, path: &Path) -> io::Result<()> {
         self.container.hard_link(&self.name, &self.container, path)
     }
 
@@ -209,6 +178,16 @@ impl Drop for Draft {
             tracing::warn!(%error, draft = %self.name.display(), "the draft of a broken write could not be removed");
         }
     }
+}
+
+/// The directory of drafts, made when it is missing.
+fn drafts(container: &Dir) -> Result<Dir, Fault> {
+    match container.open_dir(DRAFTS) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        opened => return opened.map_err(faults::outage),
+    }
+    container.create_dir_all(DRAFTS).map_err(faults::preparing)?;
+    container.open_dir(DRAFTS).map_err(faults::outage)
 }
 
 /// MD5, as S3's clients expect it of a validator in this form: some of them compare it with what they sent.

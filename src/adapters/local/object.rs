@@ -1,11 +1,12 @@
 use std::fs::{File, Metadata};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
-use futures::stream;
+use futures::{FutureExt, stream};
 use mortar_actors::{Body, ByteRange, ByteStream, EntityTag, Fault, FaultKind, Fetched, ObjectMeta};
 
 use super::blocking::FileThreads;
@@ -87,6 +88,9 @@ pub(super) fn derived_meta(file: &Metadata, content_length: u64, path: &Path) ->
 }
 
 fn in_chunks(file: File, length: u64, threads: FileThreads) -> ByteStream {
+    let file = Arc::new(file);
+    let (whole, reading) = (Arc::clone(&file), threads.clone());
+    let at_once = move || async move { reading.read(move || read_exactly(&whole, length)).await }.boxed();
     let chunks = stream::try_unfold((file, length, threads), |(file, left, threads)| async move {
         if left == 0 {
             return Ok(None);
@@ -95,7 +99,7 @@ fn in_chunks(file: File, length: u64, threads: FileThreads) -> ByteStream {
         let left = left - chunk.len() as u64;
         Ok(Some((chunk, (file, left, threads))))
     });
-    ByteStream::new(Some(length), chunks)
+    ByteStream::new(Some(length), chunks).or_at_once(at_once)
 }
 
 fn read_exactly(file: &File, length: u64) -> Result<Bytes, Fault> {

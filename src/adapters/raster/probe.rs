@@ -2,6 +2,7 @@
 
 pub(super) mod avif;
 mod bmp;
+mod ending;
 pub(super) mod gif;
 pub(super) mod jpeg;
 pub(super) mod png;
@@ -97,6 +98,18 @@ pub fn probe(source: &[u8]) -> Result<Header, Fault> {
     }?;
     if header.width == 0 || header.height == 0 {
         return Err(corrupt("the picture has a side of zero pixels"));
+    }
+    Ok(header)
+}
+
+/// Reads the header of a result, as this service writes them.
+///
+/// # Errors
+/// As [`probe`], and `Unprocessable` for a file whose end is missing.
+pub fn probe_whole(file: &[u8]) -> Result<Header, Fault> {
+    let header = probe(file)?;
+    if !ending::has_end(file, header.format) {
+        return Err(corrupt("the picture is cut off"));
     }
     Ok(header)
 }

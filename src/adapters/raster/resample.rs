@@ -1,13 +1,17 @@
 //! Scaling: Lanczos3 with SIMD, straight from an area of the source to the size of the result.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+mod plane;
+
+use fast_image_resize::images::ImageRef;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use mortar_actors::Fault;
 
 use super::alpha::{broken, image_mut, pixel_type, premultiply, unpremultiply};
 use super::color::planes_to_picture;
 use super::geometry::{Area, Framing, Size, Window};
+use super::lanczos::lanczos3;
 use super::pixels::{Picture, Pixels, Plane, Planes, Samples};
+use plane::resample_plane;
 
 /// How much larger than the result a decoder that shrinks while loading must leave the picture.
 ///
@@ -121,20 +125,10 @@ fn chroma_framing(luma: &Plane, source: &Plane, framing: &Framing, chroma: Chrom
     (area, size)
 }
 
-fn resample_plane(resizer: &mut Resizer, plane: &Plane, area: Area, size: Size) -> Result<Plane, Fault> {
-    let source = Size::new(plane.width, plane.height);
-    let area = area.within(source);
-    let mut samples = vec![0; size.width as usize * size.height as usize];
-    let image = ImageRef::new(source.width, source.height, &plane.samples, PixelType::U8).map_err(broken)?;
-    let mut scaled = Image::from_slice_u8(size.width, size.height, &mut samples, PixelType::U8).map_err(broken)?;
-    resizer.resize(&image, &mut scaled, &options(area)).map_err(broken)?;
-    Ok(Plane { width: size.width, height: size.height, samples })
-}
-
 fn options(area: Area) -> ResizeOptions {
     // Premultiplication happens in place, before; the resizer would make a copy of the whole source for it.
     ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
+        .resize_alg(ResizeAlg::Convolution(lanczos3()))
         .crop(area.left, area.top, area.width, area.height)
         .use_alpha(false)
 }

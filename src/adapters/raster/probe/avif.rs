@@ -9,6 +9,7 @@ use mortar_actors::Fault;
 
 use super::{Header, SourceFormat, corrupt, unsupported};
 use crate::adapters::raster::metadata::{Embedded, Orientation};
+use boxes::Boxes;
 use items::{Items, Property};
 
 /// A grid has at most 256 x 256 tiles; far fewer are ever used.
@@ -88,6 +89,13 @@ pub(in crate::adapters::raster) fn parse(source: &[u8]) -> Result<Avif<'_>, Faul
         code_points,
         embedded,
     })
+}
+
+/// Whether the file consists of whole boxes, and has the one with the picture.
+pub(super) fn is_whole(file: &[u8]) -> bool {
+    let mut boxes = Boxes(file);
+    boxes.by_ref().for_each(drop);
+    boxes.0.is_empty() && parse(file).is_ok()
 }
 
 fn coded<'source>(items: &Items<'source>, item: u32) -> Result<Coded<'source>, Fault> {

@@ -1,0 +1,69 @@
+//! Whether a file has its end. What a store or a power failure cut off still begins as a picture.
+
+use super::{SourceFormat, avif};
+
+/// The chunk `IEND`: no content, and the checksum of that.
+const PNG_END: &[u8] = b"\0\0\0\0IEND\xAE\x42\x60\x82";
+/// The marker EOI. Inside of the picture's data, 0xFF is followed by something else.
+const JPEG_END: &[u8] = b"\xFF\xD9";
+/// The end of the last frame's data, and the trailer.
+const GIF_END: &[u8] = b"\0;";
+/// What the length in a RIFF header does not count: the header itself.
+const RIFF_HEADER: usize = 8;
+
+/// Whether a file of this format, as this service writes them, is there to its last byte. `true` for the formats that it
+/// does not write: not all of them have an end that could be known.
+pub(super) fn has_end(file: &[u8], format: SourceFormat) -> bool {
+    match format {
+        SourceFormat::Jpeg => file.ends_with(JPEG_END),
+        SourceFormat::Png => file.ends_with(PNG_END),
+        SourceFormat::Gif => file.ends_with(GIF_END),
+        SourceFormat::Webp => riff_length(file).is_some_and(|length| length == file.len()),
+        SourceFormat::Avif => avif::is_whole(file),
+        SourceFormat::Tiff | SourceFormat::Bmp => true,
+    }
+}
+
+fn riff_length(file: &[u8]) -> Option<usize> {
+    let length = u32::from_le_bytes(*file.get(4..)?.first_chunk()?);
+    usize::try_from(length).ok()?.checked_add(RIFF_HEADER)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mortar_actors::{Deadline, StopFlag};
+
+    use crate::adapters::raster::encode::{EncodeSettings, encode};
+    use crate::adapters::raster::pixels::{Layout, Picture, Pixels, Samples};
+    use crate::adapters::raster::probe::probe_whole;
+    use crate::domain::plan::Format;
+
+    #[test]
+    fn every_result_has_its_end_and_none_that_is_cut_off() {
+        let samples = (0..64 * 48 * 3).map(|index: u32| ((index * index) >> 7) as u8).collect();
+        let picture = Picture { width: 64, height: 48, layout: Layout::Rgb, samples: Samples::U8(samples) };
+        for format in [Format::Jpeg, Format::Png, Format::Webp, Format::Avif, Format::Gif] {
+            let settings = EncodeSettings {
+                format,
+                quality: 80,
+                interlace: false,
+                exif: None,
+                webp_method: 4,
+                avif_speed: 8,
+                png_compression: 6,
+            };
+            let file = encode(
+                &Pixels::Picture(picture.clone()),
+                &settings,
+                &StopFlag::new(Deadline::within(Duration::from_secs(600))),
+            )
+            .unwrap();
+            probe_whole(&file).unwrap();
+            for length in 0..file.len() {
+                assert!(probe_whole(&file[..length]).is_err(), "{format:?}, {length} of {}", file.len());
+            }
+        }
+    }
+}
