@@ -7,7 +7,7 @@ use mortar_actors::epoch::Epoch;
 use mortar_actors::{Deadline, Fault, FaultKind, Key, Rendition};
 use tokio::time::Instant;
 
-use super::{Pipeline, Served, Stage, Tier, rendition, store_back};
+use super::{Pipeline, Served, Stage, Tier, rendition};
 use crate::domain::Location;
 
 /// How what is found in the result store is kept in the cache.
@@ -30,8 +30,7 @@ pub(super) async fn cached(pipeline: &Pipeline, key: &Key, deadline: Deadline) -
 
 /// Looks into the result store. What it finds goes into the cache.
 ///
-/// What is no picture, or not whole, is made again. A store that fails is reported; only "not found" is a miss, or an outage
-/// would become a storm of renders.
+/// A store that fails is reported; only "not found" is a miss, or an outage would become a storm of renders.
 pub(super) async fn stored(
     pipeline: &Pipeline,
     object: &Location,
@@ -45,11 +44,6 @@ pub(super) async fn stored(
         Err(fault) if fault.is_not_found() => return Ok(None),
         Err(fault) => return Err(fault),
     };
-    let length = loaded.meta.headers.get(store_back::LENGTH).and_then(|length| length.parse().ok());
-    if length.is_some_and(|length: usize| length != loaded.bytes.len()) {
-        tracing::warn!(%key, length, bytes = loaded.bytes.len(), "a stored result was cut short; it is made again");
-        return Ok(None);
-    }
     let rendition = match rendition::from_store(loaded.bytes, loaded.meta.last_modified).await {
         Ok(rendition) => Arc::new(rendition),
         Err(fault) if fault.kind() == FaultKind::Restarting => return Err(fault),

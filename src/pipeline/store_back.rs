@@ -9,9 +9,6 @@ use mortar_actors::{Key, ObjectMeta, Rendition};
 use super::Pipeline;
 use crate::domain::{Location, Marker};
 
-/// Under which name a store remembers how long a result is, so that one that was cut short is known when it is read back.
-pub(super) const LENGTH: &str = "x-amz-meta-mortar-length";
-
 /// Queues a result for its store.
 pub(super) fn offer(
     pipeline: &Pipeline,
@@ -21,14 +18,13 @@ pub(super) fn offer(
     epoch: &Epoch,
 ) -> Storing {
     let side = |name: &str, pixels: Option<u32>| Some((name.to_owned(), pixels?.to_string()));
-    let length = Some((LENGTH.to_owned(), rendition.body.len().to_string()));
     let sides = [side("x-amz-meta-public-width", rendition.width), side("x-amz-meta-public-height", rendition.height)];
     let meta = ObjectMeta {
         length: Some(rendition.body.len() as u64),
         content_type: Some(rendition.content_type.clone()),
         etag: Some(rendition.etag.clone()),
         last_modified: Some(rendition.last_modified),
-        headers: sides.into_iter().chain([length]).flatten().collect(),
+        headers: sides.into_iter().flatten().collect(),
     };
     let marker = Marker::of(key, &object.key, epoch).name();
     let (store, key, epoch) = (object.store.clone(), object.key.clone(), epoch.clone());

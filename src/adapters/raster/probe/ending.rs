@@ -1,13 +1,11 @@
 //! Whether a file has its end. What a store or a power failure cut off still begins as a picture.
 
-use super::{SourceFormat, avif};
+use super::{SourceFormat, avif, gif};
 
 /// The chunk `IEND`: no content, and the checksum of that.
 const PNG_END: &[u8] = b"\0\0\0\0IEND\xAE\x42\x60\x82";
 /// The marker EOI. Inside of the picture's data, 0xFF is followed by something else.
 const JPEG_END: &[u8] = b"\xFF\xD9";
-/// The end of the last frame's data, and the trailer.
-const GIF_END: &[u8] = b"\0;";
 /// What the length in a RIFF header does not count: the header itself.
 const RIFF_HEADER: usize = 8;
 
@@ -17,7 +15,7 @@ pub(super) fn has_end(file: &[u8], format: SourceFormat) -> bool {
     match format {
         SourceFormat::Jpeg => file.ends_with(JPEG_END),
         SourceFormat::Png => file.ends_with(PNG_END),
-        SourceFormat::Gif => file.ends_with(GIF_END),
+        SourceFormat::Gif => gif::is_whole(file),
         SourceFormat::Webp => riff_length(file).is_some_and(|length| length == file.len()),
         SourceFormat::Avif => avif::is_whole(file),
         SourceFormat::Tiff | SourceFormat::Bmp => true,

@@ -9,6 +9,7 @@ const SIGNATURE: usize = 6;
 const SCREEN: usize = 7;
 const IMAGE: u8 = 0x2C;
 const EXTENSION: u8 = 0x21;
+const TRAILER: u8 = 0x3B;
 
 pub(super) fn probe(source: &[u8]) -> Result<Header, Fault> {
     let screen = source.get(SIGNATURE..SIGNATURE + SCREEN).ok_or_else(|| corrupt("the GIF's header is cut off"))?;
@@ -27,6 +28,21 @@ pub(super) fn probe(source: &[u8]) -> Result<Header, Fault> {
     })
 }
 
+/// Whether the blocks lead to the trailer, and the trailer is the end.
+pub(super) fn is_whole(file: &[u8]) -> bool {
+    let Some(screen) = file.get(SIGNATURE..SIGNATURE + SCREEN) else { return false };
+    let mut rest = file.get(SIGNATURE + SCREEN + palette_bytes(screen[4])..);
+    while let Some(blocks) = rest {
+        rest = match blocks {
+            [TRAILER] => return true,
+            [IMAGE, _, _, _, _, _, _, _, _, flags, after @ ..] => after_image(*flags, after),
+            [EXTENSION, _, after @ ..] => skip_data(after),
+            _ => None,
+        };
+    }
+    false
+}
+
 /// A frame has a size of its own, and the decoder makes room for all of it before it is laid on the canvas. One that
 /// has more pixels than the canvas is refused, so that the size of the canvas bounds the memory.
 fn count_frames(blocks: &[u8], canvas_pixels: u64) -> Result<u32, Fault> {
@@ -38,8 +54,7 @@ fn count_frames(blocks: &[u8], canvas_pixels: u64) -> Result<u32, Fault> {
                     return Err(corrupt("a frame of the GIF is larger than its canvas"));
                 }
                 frames = frames.saturating_add(1);
-                // The byte before the data is the size of its first codes.
-                after.get(palette_bytes(*flags) + 1..).and_then(skip_data)
+                after_image(*flags, after)
             }
             [EXTENSION, _, after @ ..] => skip_data(after),
             _ => None,
@@ -54,6 +69,11 @@ fn sides([a, b, c, d]: [u8; 4]) -> (u32, u32) {
 
 fn pixels((width, height): (u32, u32)) -> u64 {
     u64::from(width) * u64::from(height)
+}
+
+/// What comes after the palette and the data of an image. The byte before the data is the size of its first codes.
+fn after_image(flags: u8, palette_and_data: &[u8]) -> Option<&[u8]> {
+    palette_and_data.get(palette_bytes(flags) + 1..).and_then(skip_data)
 }
 
 /// Skips counted runs up to the empty one.
