@@ -101,7 +101,7 @@ mod tests {
         let change = Change { original: OriginalId::new("media/dir/a.jpg"), number: 0x4f };
         assert_eq!(change.name().as_str(), ".mortar/changes/media/dir=sa.jpg=0000004f");
         let long = format!("media/{}/a.jpg", "d".repeat(240));
-        let change = Change { original: OriginalId::new(&long), number: 0x4f };
+        let change = Change { original: OriginalId::new(long.as_str()), number: 0x4f };
         assert_eq!(change.name().as_str(), format!(".mortar/changes/{long}/=/0000004f"));
     }
 
