@@ -4,6 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Builder;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::cli::Options;
@@ -36,6 +38,19 @@ pub(crate) struct Load {
     pub(crate) name: String,
     pub(crate) run: Arc<Run>,
     pub(crate) connections: usize,
+    /// Whether it has a thread to itself: what is asked and answered there never waits, in this tool, for other load.
+    pub(crate) apart: bool,
+}
+
+impl Load {
+    fn begin(&self) -> JoinHandle<io::Result<Duration>> {
+        let (run, connections) = (Arc::clone(&self.run), self.connections);
+        let carried_out = async move { run.carry_out(connections).await };
+        if !self.apart {
+            return tokio::spawn(carried_out);
+        }
+        tokio::task::spawn_blocking(|| Builder::new_current_thread().enable_all().build()?.block_on(carried_out))
+    }
 }
 
 impl Observer {
@@ -78,13 +93,7 @@ impl Observer {
         self.watch.forget_peak();
         let before = self.reading().await?;
         let begun = Instant::now();
-        let tasks: Vec<_> = loads
-            .iter()
-            .map(|load| {
-                let (run, connections) = (Arc::clone(&load.run), load.connections);
-                tokio::spawn(async move { run.carry_out(connections).await })
-            })
-            .collect();
+        let tasks: Vec<_> = loads.iter().map(Load::begin).collect();
         self.sample_until(&loads, begun, || tasks.iter().all(|task| task.is_finished())).await?;
         let after = self.reading().await?;
         self.progress.clear();

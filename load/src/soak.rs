@@ -36,6 +36,7 @@ pub(crate) async fn run(soak: &SoakOptions) -> io::Result<Report> {
                 name: format!("round {round}"),
                 run: Run::new(address, plan.clone(), pace, options.patience),
                 connections: options.connections.get(),
+                apart: false,
             })
             .await?;
         phase.settled = Some(observer.settled(&before).await?);

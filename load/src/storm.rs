@@ -25,6 +25,7 @@ pub(crate) async fn run(storm: &StormOptions) -> io::Result<Report> {
         name: name.to_owned(),
         run: Run::new(address, plan.clone(), pace, options.patience),
         connections: options.connections.get(),
+        apart: false,
     };
     if storm.warm_up > 0 {
         let before = observer.reading().await?;

@@ -99,8 +99,8 @@ fn fault_06_a_large_result_is_held_once_however_many_read_it() {
     // The stored result is replaced by a large one, and a second instance begins with it.
     mortar.wait_until_stored(1);
     let stored = files_below(&mortar.root().join("results/plain")).pop().unwrap();
-    let mut large = noise(8, 8);
-    large.resize(RESULT_BYTES, 0);
+    let large = noise(2_650, 2_640);
+    assert!(large.len() > RESULT_BYTES);
     fs::write(stored, large).unwrap();
     let mortar = mortar.beside();
     assert_eq!(
