@@ -9,13 +9,10 @@ use lru::LruCache;
 use super::attended::{Diligence, attended};
 use super::client::Client;
 use super::roster::Roster;
-use super::{ListPage, ListRequest, Loaded, OpenStore, PutCondition, StorageSettings};
-use crate::fault::{Fault, FaultKind};
-use crate::fence::fenced_async;
-use crate::gate::Gate;
+use super::{ListPage, ListRequest, OpenStore, PutCondition, StorageSettings};
 use crate::handle::Ask;
 use crate::host::{Serve, State, Work};
-use crate::ticket::Ticket;
+use crate::ticket::{Hold, Ticket};
 use crate::vocab::{Body, ByteRange, Fetched, ObjectKey, ObjectMeta, StoreId};
 
 /// The actor's state: which stores have a client, most recently used first.
@@ -32,12 +29,10 @@ pub(super) struct Fetch {
     pub(super) range: Option<ByteRange>,
 }
 
-/// Reads a whole object of at most `limit` bytes, once there is room for it in `buffered`.
+/// Asks for a whole object that is read at once, by this service itself. The read is under way until the hold is dropped.
 pub(super) struct Load {
     pub(super) store: StoreId,
     pub(super) key: ObjectKey,
-    pub(super) limit: u64,
-    pub(super) buffered: Gate,
 }
 
 pub(super) struct Stat {
@@ -81,7 +76,7 @@ impl Ask for Fetch {
 }
 
 impl Ask for Load {
-    type Reply = Loaded;
+    type Reply = (Fetched, Hold);
 }
 
 impl Ask for Stat {
@@ -182,19 +177,12 @@ impl Serve<Fetch> for Storage {
 }
 
 impl Serve<Load> for Storage {
-    fn serve(&mut self, ask: Load, ticket: &Ticket) -> Work<Loaded> {
-        let (client, deadline, incident) = (self.client(&ask.store), ticket.deadline(), ticket.incident());
+    fn serve(&mut self, ask: Load, ticket: &Ticket) -> Work<(Fetched, Hold)> {
+        let client = self.client(&ask.store);
+        let (deadline, incident, reading) = (ticket.deadline(), ticket.incident(), ticket.hold());
         Work::later(async move {
-            let Load { key, limit, buffered, .. } = ask;
-            let fetch = |store: Arc<dyn super::Store>| async move { store.fetch(&key, None).await };
-            let Fetched { meta, body, .. } = client.call(deadline, &incident, fetch).await?;
-            let expected = body.length().unwrap_or(limit);
-            if expected > limit {
-                return Err(Fault::new(FaultKind::TooLarge, format!("the object is larger than {limit} bytes")));
-            }
-            let buffered = buffered.enter(expected, deadline).await?;
-            let bytes = fenced_async(body.collect(limit)).await.and_then(|collected| collected)?;
-            Ok(Loaded { meta, bytes, buffered })
+            let fetch = |store: Arc<dyn super::Store>| async move { store.fetch(&ask.key, None).await };
+            Ok((client.call(deadline, &incident, fetch).await?, reading))
         })
     }
 }

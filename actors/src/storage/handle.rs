@@ -6,11 +6,12 @@ use bytes::Bytes;
 use super::actor::{Delete, Fetch, Link, List, Load, Put, PutBack, Stat, Storage};
 use super::roster::Roster;
 use super::{ListPage, ListRequest, OpenStore, PutCondition, Reachability, StorageSettings};
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::gate::{Gate, Permit};
 use crate::handle::Door;
 use crate::tree::TreeBuilder;
 use crate::vocab::{Body, ByteRange, Deadline, Fetched, ObjectKey, ObjectMeta, StoreId};
+use crate::wait::within;
 
 /// The way to all stores. Cheap to clone.
 #[derive(Clone)]
@@ -72,8 +73,15 @@ impl StorageHandle {
         limit: u64,
         deadline: Deadline,
     ) -> Result<Loaded, Fault> {
-        let load = Load { store: store.clone(), key: key.clone(), limit, buffered: self.gates.buffered.clone() };
-        self.door.ask(&self.gates.reads, load, deadline).await
+        let load = Load { store: store.clone(), key: key.clone() };
+        let (Fetched { meta, body, .. }, _reading) = self.door.ask(&self.gates.reads, load, deadline).await?;
+        let expected = body.length().unwrap_or(limit);
+        if expected > limit {
+            return Err(Fault::new(FaultKind::TooLarge, format!("the object is larger than {limit} bytes")));
+        }
+        let buffered = self.gates.buffered.enter(expected, deadline).await?;
+        let bytes = within(deadline, body.collect(limit)).await??;
+        Ok(Loaded { meta, bytes, buffered })
     }
 
     /// Tells what `fetch` would, without the body.

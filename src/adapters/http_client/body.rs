@@ -11,6 +11,9 @@ use tokio::time::{sleep, timeout};
 /// Bytes below which a chunk is a small piece.
 const SMALL_CHUNK: usize = 32 * 1024;
 
+/// Bytes of a body that come at once. Its first pieces are small in any case, since buffers grow with what comes.
+const BEGINNING: u64 = 64 * 1024;
+
 /// Bytes still to come that are worth a pause.
 const MUCH: u64 = 1024 * 1024;
 
@@ -18,8 +21,8 @@ const MUCH: u64 = 1024 * 1024;
 const GATHERING: Duration = Duration::from_millis(1);
 
 /// The chunks of an answer's body as they come. Where much is to come, and comes in small pieces, they are let gather for a
-/// moment: each chunk that is handed on wakes three threads and makes a packet. They end in a fault when the origin pauses for longer than `patience`,
-/// breaks off early, or sends more than `limit` bytes.
+/// moment: each chunk that is handed on wakes three threads and makes a packet. They end in a fault when the origin pauses
+/// for longer than `patience`, breaks off early, or sends more than `limit` bytes.
 pub(in crate::adapters) fn chunks(body: Incoming, limit: u64, patience: Duration) -> ByteStream {
     let length = body.size_hint().exact();
     let chunks = stream::try_unfold((body, limit, false), move |(mut body, left, gathers)| async move {
@@ -30,7 +33,8 @@ pub(in crate::adapters) fn chunks(body: Incoming, limit: u64, patience: Duration
             return Ok(None);
         };
         let left = left.checked_sub(chunk.len() as u64).ok_or_else(|| too_large(limit))?;
-        let gathers = chunk.len() < SMALL_CHUNK && body.size_hint().lower() >= MUCH;
+        let has_begun = limit - left >= BEGINNING;
+        let gathers = has_begun && chunk.len() < SMALL_CHUNK && body.size_hint().lower() >= MUCH;
         Ok(Some((chunk, (body, left, gathers))))
     });
     ByteStream::new(length, chunks)
