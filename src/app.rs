@@ -214,7 +214,8 @@ fn result_bytes(config: &Config) -> u64 {
 /// in the blocking pool unseen, and renders do not wait behind a disk that hangs.
 fn blocking_threads(config: &Config) -> usize {
     let storage = &config.actors.storage;
-    let operations = [storage.reads, storage.streams, storage.writes, storage.write_backs, storage.clients];
+    let notes = storage.writes;
+    let operations = [storage.reads, storage.streams, storage.writes, storage.write_backs, notes, storage.clients];
     // One small render may run beside large ones, and twice as many headers are looked at.
     let renders = config.server.concurrent_image_processing.saturating_mul(3).saturating_add(1);
     operations.into_iter().fold(renders, usize::saturating_add)

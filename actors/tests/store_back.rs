@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Arbiter;
+use futures::future::join_all;
 use mortar_actors::epoch::{Epoch, EpochSettings, Epochs, SharedEpochs, Verdict};
 use mortar_actors::fakes::{FakeEpochs, FakeStores, Script, assert_clean, eventually, rendition};
-use mortar_actors::storage::StorageSettings;
+use mortar_actors::storage::{StorageHandle, StorageSettings};
 use mortar_actors::store_back::{StoreBackHandle, StoreBackItem, StoreBackSettings, StoreBackStats};
 use mortar_actors::{
     Deadline, Detail, Fault, FaultKind, Key, ObjectKey, ObjectMeta, OriginalId, Originals, StoreId, Tree,
@@ -18,6 +19,7 @@ const ORIGINAL: &str = "media/a.jpg";
 
 struct Scene {
     tree: Tree,
+    storage: StorageHandle,
     back: StoreBackHandle,
     stores: Arc<FakeStores>,
     epochs: Epochs,
@@ -34,9 +36,9 @@ impl Scene {
         let epochs = Epochs::new(EpochSettings::default(), marks);
         let mut builder = Tree::builder(Arbiter::current()).epochs(epochs.clone());
         let storage = builder.storage(StorageSettings::default(), stores.opener());
-        let back = builder.store_back(settings, storage);
+        let back = builder.store_back(settings, storage.clone());
         let tree = builder.start().await.unwrap();
-        Self { tree, back, stores, epochs }
+        Self { tree, storage, back, stores, epochs }
     }
 
     fn offer(&self, key: &str, bytes: usize) {
@@ -62,6 +64,12 @@ impl Scene {
 
     async fn flush(&self, seconds: u64) -> bool {
         self.back.flush(Deadline::within(Duration::from_secs(seconds))).await
+    }
+
+    /// What is held of a bound of the storage actor.
+    fn held(&self, gate: &str) -> u64 {
+        let stats = self.tree.stats();
+        stats.child("storage").unwrap().gates.iter().find(|stats| stats.name == gate).unwrap().held
     }
 
     fn stats(&self) -> StoreBackStats {
@@ -90,6 +98,40 @@ async fn what_is_offered_is_written_and_a_flush_waits_for_it() {
     assert!(scene.flush(10).await);
     assert_eq!(scene.stats().written, 3);
     assert_eq!(scene.stores.bytes("b").unwrap().len(), 10);
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn notes_of_changes_wait_for_no_result_that_is_being_written() {
+    let StorageSettings { write_backs, .. } = StorageSettings::default();
+    let scene = Scene::set(StoreBackSettings { writers: write_backs, ..StoreBackSettings::default() }).await;
+    scene.stores.script_store("results", Script::Hangs);
+    for number in 0..write_backs {
+        scene.offer(&number.to_string(), 10);
+    }
+    eventually("all writers hang", || scene.held("write-backs") == write_backs as u64).await;
+    let (store, note) = (StoreId::new("originals"), ObjectKey::new("note"));
+    scene.storage.note(&store, &note, Deadline::within(Duration::from_secs(1))).await.unwrap();
+    assert_eq!(scene.stores.bytes("note"), Some(Vec::new()));
+    scene.storage.strike_out(&store, &note, Deadline::within(Duration::from_secs(1))).await.unwrap();
+    assert_eq!(scene.stores.bytes("note"), None);
+    assert_eq!(scene.stats().writing, write_backs, "they hang still");
+}
+
+#[actix::test]
+async fn results_wait_for_no_note_of_a_change() {
+    let scene = Scene::set(StoreBackSettings::default()).await;
+    let StorageSettings { writes, .. } = StorageSettings::default();
+    let (store, note) = (StoreId::new("originals"), ObjectKey::new("note"));
+    scene.stores.script_store("originals", Script::Hangs);
+    let soon = Deadline::within(Duration::from_secs(60));
+    let notes = join_all((0..writes).map(|_| scene.storage.note(&store, &note, soon)));
+    let (notes, ()) = tokio::join!(notes, async {
+        eventually("all notes hang", || scene.held("notes") == writes as u64).await;
+        scene.offer("a", 10);
+        assert!(scene.flush(10).await && scene.stores.bytes("a").is_some());
+    });
+    assert!(notes.iter().all(Result::is_err), "they hung to their end");
     assert_clean(&scene.tree).await;
 }
 

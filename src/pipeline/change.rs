@@ -108,9 +108,7 @@ impl UnderWay {
         }
         // Also when it fails, it may have arrived.
         noted.store(true, Relaxed);
-        let nothing = ObjectMeta { length: Some(0), ..ObjectMeta::default() };
-        let write =
-            |deadline| pipeline.storage.put_back(store.clone(), note.clone(), nothing.clone(), Bytes::new(), deadline);
+        let write = |deadline| pipeline.storage.note(store, note, deadline);
         match patiently(Deadline::within(NOTING), write).await {
             Ok(()) => {}
             Err(fault) if fault.kind() == FaultKind::Unsupported => {}
@@ -139,7 +137,7 @@ impl UnderWay {
 
     /// A note that stays is struck out later.
     async fn strike_out(&self) {
-        let remove = |deadline| self.pipeline.storage.delete_back(&self.store, &self.note, deadline);
+        let remove = |deadline| self.pipeline.storage.strike_out(&self.store, &self.note, deadline);
         if let Err(fault) = patiently(Deadline::within(NOTING), remove).await {
             let error: &dyn std::error::Error = &fault;
             tracing::debug!(original = %self.original, error, "the note of a change stays for now");

@@ -117,7 +117,7 @@ impl Recovery {
             return Ok(());
         }
         let (storage, store) = (&self.pipeline.storage, noted.bucket.originals());
-        patiently(Deadline::within(STRIKING_OUT), |deadline| storage.delete_back(store, &note, deadline)).await?;
+        patiently(Deadline::within(STRIKING_OUT), |deadline| storage.strike_out(store, &note, deadline)).await?;
         noted.changes.remove(&note);
         Ok(())
     }

@@ -27,6 +27,7 @@ struct Gates {
     streams: Gate,
     writes: Gate,
     write_backs: Gate,
+    notes: Gate,
     buffered: Gate,
 }
 
@@ -115,7 +116,7 @@ impl StorageHandle {
     ///
     /// # Errors
     /// As [`Store::put_derived`](super::Store::put_derived) and [`Door::ask`].
-    pub async fn put_back(
+    pub(crate) async fn put_back(
         &self,
         store: StoreId,
         key: ObjectKey,
@@ -169,6 +170,26 @@ impl StorageHandle {
         self.door.ask(&self.gates.write_backs, delete, deadline).await
     }
 
+    /// Writes an empty object whose name tells of a change by a user. Notes have a gate of their own, as wide as the one of
+    /// the changes: they wait for no result that is being written, and no result for them.
+    ///
+    /// # Errors
+    /// As [`Store::put_derived`](super::Store::put_derived) and [`Door::ask`].
+    pub async fn note(&self, store: &StoreId, key: &ObjectKey, deadline: Deadline) -> Result<(), Fault> {
+        let meta = ObjectMeta { length: Some(0), ..ObjectMeta::default() };
+        let note = PutBack { store: store.clone(), key: key.clone(), meta, body: Bytes::new() };
+        self.door.ask(&self.gates.notes, note, deadline).await
+    }
+
+    /// Removes what [`StorageHandle::note`] wrote, by the same gate.
+    ///
+    /// # Errors
+    /// As [`Store::delete`](super::Store::delete) and [`Door::ask`].
+    pub async fn strike_out(&self, store: &StoreId, key: &ObjectKey, deadline: Deadline) -> Result<(), Fault> {
+        let delete = Delete { store: store.clone(), key: key.clone() };
+        self.door.ask(&self.gates.notes, delete, deadline).await
+    }
+
     /// Which of the stores in use answer, as far as the last calls and health checks tell. Costs no message.
     pub fn reachable(&self) -> Reachability {
         self.roster.reachable()
@@ -183,10 +204,11 @@ impl TreeBuilder {
             streams: Gate::counting("streams", settings.streams),
             writes: Gate::counting("writes", settings.writes),
             write_backs: Gate::counting("write-backs", settings.write_backs),
+            notes: Gate::counting("notes", settings.writes),
             buffered: Gate::bytes("bytes of bodies", settings.buffered_bytes).waiting_at_most(settings.reads),
         };
-        let Gates { reads, streams, writes, write_backs, buffered } = gates.clone();
-        let listed = vec![reads, streams, writes, write_backs, buffered];
+        let Gates { reads, streams, writes, write_backs, notes, buffered } = gates.clone();
+        let listed = vec![reads, streams, writes, write_backs, notes, buffered];
         let roster = Arc::new(Roster::new(settings.max_clients, gates.reads.clone()));
         let published = Arc::clone(&roster);
         let observed = Arc::clone(&roster);

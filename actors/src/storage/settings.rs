@@ -23,7 +23,7 @@ pub struct StorageSettings {
     /// A body is closed, too, when its reader takes fewer bytes a second than this, averaged over `reader_patience` of its
     /// own time. 0 asks for none. Default 1 KiB.
     pub reader_min_rate: u64,
-    /// Writes and removals asked by users at once. Default 64.
+    /// Writes and removals asked by users at once, and besides as many notes of them. Default 64.
     pub writes: usize,
     /// Writes of finished results at once. Default 16.
     pub write_backs: usize,
