@@ -21,6 +21,8 @@ const AT_START: Duration = Duration::from_secs(5);
 const STRIKING_OUT: Duration = Duration::from_secs(30);
 /// Changes in one listing.
 const PAGE: usize = 1000;
+/// So many changes in a row that cannot be made up for are an outage, and end a look.
+const IN_A_ROW: usize = 3;
 /// Most changes of one bucket that are known at once. Others come when these are gone.
 const KNOWN: usize = 10_000;
 
@@ -45,6 +47,8 @@ struct Noted {
     /// Whether this is not the first look.
     looked: bool,
     changes: HashMap<ObjectKey, Seen>,
+    /// What the last look did not come to; the next one begins with it.
+    next: Option<OriginalId>,
 }
 
 #[derive(Clone, Copy)]
@@ -58,11 +62,10 @@ impl Recovery {
     /// Takes the buckets that somebody may write to, and from whose objects something is derived.
     pub fn new(config: &Config, pipeline: Arc<Pipeline>) -> Self {
         let is_derived_from = |bucket: &&Arc<Bucket>| !config.routes.deriving_from(bucket.name()).is_empty();
-        let noted = |bucket: &Arc<Bucket>| Noted { bucket: Arc::clone(bucket), looked: false, changes: HashMap::new() };
         Self {
             pipeline,
             longest: config.s3_api.upload_timeout.saturating_add(config.server.request_timeout),
-            buckets: Mutex::new(config.written_to().filter(is_derived_from).map(noted).collect()),
+            buckets: Mutex::new(config.written_to().filter(is_derived_from).map(Noted::new).collect()),
         }
     }
 
@@ -93,33 +96,62 @@ impl Recovery {
         }
     }
 
-    /// Sees to the changes of one bucket. The first one of which something is out of reach ends it: so would the others.
+    /// Sees to the changes of one bucket. One that cannot be made up for does not keep the others waiting, unless it is an
+    /// outage: then the next look begins where this one ends, so that each of them has its turn.
+    ///
+    /// # Errors
+    /// The fault of the listing.
     async fn look_into(&self, noted: &mut Noted) -> Result<(), Fault> {
         let due = noted.compare_with(self.list(&noted.bucket).await?, self.longest);
+        let mut failed_in_a_row = 0;
         for (original, notes) in due {
-            let invalidation = self.pipeline.purge_one(&original).await?;
-            if !invalidation.is_complete() {
-                tracing::warn!(%original, ?invalidation, "a change that was left over is not made up for yet");
+            if failed_in_a_row == IN_A_ROW {
+                noted.next = Some(original);
                 return Ok(());
             }
-            tracing::info!(%original, removed = invalidation.removed, "a change that was left over is made up for");
-            for note in notes {
-                self.made_up_for(noted, note).await?;
-            }
+            let is_done = self.make_up_for(&original).await && self.made_up_for(noted, &original, notes).await;
+            failed_in_a_row = if is_done { 0 } else { failed_in_a_row + 1 };
         }
         Ok(())
     }
 
-    async fn made_up_for(&self, noted: &mut Noted, note: ObjectKey) -> Result<(), Fault> {
-        let Some(seen) = noted.changes.get_mut(&note) else { return Ok(()) };
-        seen.made_up_for = true;
-        if !seen.is_over(self.longest) {
-            return Ok(());
+    /// Ends what was derived from an original; `false` where something is out of reach.
+    async fn make_up_for(&self, original: &OriginalId) -> bool {
+        match self.pipeline.purge_one(original).await {
+            Ok(invalidation) if invalidation.is_complete() => {
+                tracing::info!(%original, removed = invalidation.removed, "a change that was left over is made up for");
+                true
+            }
+            Ok(invalidation) => {
+                tracing::warn!(%original, ?invalidation, "a change that was left over is not made up for yet");
+                false
+            }
+            Err(fault) => {
+                let error: &dyn std::error::Error = &fault;
+                tracing::warn!(%original, error, "a change that was left over is not made up for yet");
+                false
+            }
         }
-        let (storage, store) = (&self.pipeline.storage, noted.bucket.originals());
-        patiently(Deadline::within(STRIKING_OUT), |deadline| storage.strike_out(store, &note, deadline)).await?;
-        noted.changes.remove(&note);
-        Ok(())
+    }
+
+    /// Remembers that changes were made up for, and strikes out those that are over; `false` at the first that stays.
+    async fn made_up_for(&self, noted: &mut Noted, original: &OriginalId, notes: Vec<ObjectKey>) -> bool {
+        for note in notes {
+            let Some(seen) = noted.changes.get_mut(&note) else { continue };
+            seen.made_up_for = true;
+            if !seen.is_over(self.longest) {
+                continue;
+            }
+            let (storage, store) = (&self.pipeline.storage, noted.bucket.originals());
+            let strike_out = |deadline| storage.strike_out(store, &note, deadline);
+            if let Err(fault) = patiently(Deadline::within(STRIKING_OUT), strike_out).await {
+                let error: &dyn std::error::Error = &fault;
+                tracing::warn!(%original, error, "the note of a change that is made up for cannot be struck out");
+                return false;
+            }
+            noted.changes.remove(&note);
+        }
+        true
     }
 
     async fn list(&self, bucket: &Bucket) -> Result<Vec<(ObjectKey, Change)>, Fault> {
@@ -140,12 +172,16 @@ impl Recovery {
 }
 
 impl Noted {
-    /// Learns what there is now, and tells what is to be seen to.
+    fn new(bucket: &Arc<Bucket>) -> Self {
+        Self { bucket: Arc::clone(bucket), looked: false, changes: HashMap::new(), next: None }
+    }
+
+    /// Learns what there is now, and tells what is to be seen to, in its order.
     fn compare_with(
         &mut self,
         found: Vec<(ObjectKey, Change)>,
         longest: Duration,
-    ) -> BTreeMap<OriginalId, Vec<ObjectKey>> {
+    ) -> Vec<(OriginalId, Vec<ObjectKey>)> {
         let mut before = std::mem::take(&mut self.changes);
         let mut due: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (note, change) in found {
@@ -158,7 +194,8 @@ impl Noted {
             self.changes.insert(note, seen);
         }
         self.looked = true;
-        due
+        let first = self.next.take().map(|next| due.split_off(&next)).unwrap_or_default();
+        first.into_iter().chain(due).collect()
     }
 }
 
