@@ -400,8 +400,26 @@ async fn a_result_in_doubt_whose_mark_was_never_known_stays_when_no_announcement
     assert_eq!(scene.stats().doubtful, 1, "a mark of now says nothing about then");
     scene.epochs.all_is_heard();
     look_again().await;
+    assert_eq!(scene.stats().doubtful, 1, "that answer may have been given before the write");
+    scene.epochs.all_is_heard();
+    look_again().await;
     assert_eq!((scene.stats().doubtful, scene.stats().outdated), (0, 0));
     assert!(scene.stores.bytes("doubtful").is_some());
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
+async fn a_result_in_doubt_is_taken_back_when_an_announcement_is_read_after_the_first_answer() {
+    let marks = FakeEpochs::new();
+    let (scene, _epoch) = in_doubt(&marks, false).await;
+    // Answered before the announcement, which came before the write; and read after it.
+    scene.epochs.all_is_heard();
+    look_again().await;
+    scene.epochs.end_here(&the_original());
+    scene.epochs.all_is_heard();
+    look_again().await;
+    assert_eq!((scene.stats().doubtful, scene.stats().outdated), (0, 1));
+    assert!(scene.stores.bytes("doubtful").is_none());
     assert_clean(&scene.tree).await;
 }
 

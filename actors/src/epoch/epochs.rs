@@ -94,8 +94,8 @@ impl Epochs {
         drop(told);
     }
 
-    /// Whatever another instance announced until a moment ago has been told by [`Epochs::end_here`]. To be called every few
-    /// seconds; and where announcements may have been missed, not before all epochs are ended.
+    /// Whatever another instance had announced when the call before this one ended has been told by [`Epochs::end_here`]. To be
+    /// called every few seconds; and where announcements may have been missed, not before all epochs are ended.
     pub fn all_is_heard(&self) {
         self.0.heard.fetch_add(1, Ordering::AcqRel);
     }

@@ -205,6 +205,9 @@ impl State {
 
     /// By the marks, where both are known. Where one is not, what was announced counts, once all is heard that was announced
     /// by the time of `heard`; and what may have been missed counts as a replacement.
+    ///
+    /// The first answer after that time may have been on its way before, and announcements behind it. The next one was
+    /// asked for since.
     async fn verdict(&self, heard: u64) -> Verdict {
         if self.was_ended_by(Cause::Replaced) {
             return Verdict::Outdated;
@@ -218,7 +221,7 @@ impl State {
             (Some(current), Some(ours)) => current.is_of_replacement_of(*ours),
             _ if self.was_ended_by(Cause::Told) => false,
             _ if shared.is_none() => true,
-            _ if self.table.heard() <= heard => return Verdict::Unknown,
+            _ if self.table.heard() <= heard + 1 => return Verdict::Unknown,
             _ => self.hears,
         };
         if stands { Verdict::Stands } else { Verdict::Outdated }

@@ -8,6 +8,7 @@ use deadpool_redis::redis::{Client, ConnectionInfo, Msg, RedisError, Value};
 use futures::{FutureExt, StreamExt};
 use mortar_actors::epoch::Epochs;
 use mortar_actors::{Fault, FaultKind, Originals};
+use tokio::task::unconstrained;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::faults::failed;
@@ -149,8 +150,9 @@ impl Announcements {
                     if let Err(fault) = within(ANSWER, commands.ping::<Value>()).await {
                         return fault;
                     }
-                    // What was announced before the answer has come before it.
-                    while let Some(Some(message)) = messages.next().now_or_never() {
+                    // What was announced before the answer has come before it, and is taken however much that is: with
+                    // its turn used up a task would be told that nothing is there.
+                    while let Some(Some(message)) = unconstrained(messages.next()).now_or_never() {
                         self.take(&message, epochs);
                     }
                     if let Some(epochs) = epochs {
