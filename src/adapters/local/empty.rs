@@ -27,6 +27,29 @@ pub(super) fn make_empty(container: &Dir, path: &Path, awaited: &Awaited) -> Res
 }
 
 fn is_empty(container: &Dir, path: &Path) -> io::Result<bool> {
-    let present = container.symlink_metadata(path)?;
-    Ok(present.is_file() && present.len() == 0)
+    match container.symlink_metadata(path) {
+        Ok(present) => Ok(present.is_file() && present.len() == 0),
+        // Another one has removed it meanwhile.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cap_std::ambient_authority;
+
+    use super::*;
+
+    #[test]
+    fn what_is_there_is_empty_only_as_a_file_without_bytes_and_what_was_removed_is_something_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let container = Dir::open_ambient_dir(directory.path(), ambient_authority()).unwrap();
+        container.write("empty", "").unwrap();
+        container.write("full", "bytes").unwrap();
+        container.create_dir("directory").unwrap();
+        for (name, expected) in [("empty", true), ("full", false), ("directory", false), ("removed", false)] {
+            assert_eq!(is_empty(&container, Path::new(name)).unwrap(), expected, "{name}");
+        }
+    }
 }
