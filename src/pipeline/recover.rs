@@ -204,3 +204,65 @@ impl Seen {
         self.since.elapsed() > longest
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONGEST: Duration = Duration::from_secs(100);
+
+    /// A look that finds one change of each of these originals, under the name of its original.
+    fn look(noted: &mut Noted, found: &[&str]) -> Vec<String> {
+        let found = found.iter().map(|original| (ObjectKey::new(*original), Change::new(OriginalId::new(*original))));
+        let due = noted.compare_with(found.collect(), LONGEST);
+        due.into_iter().map(|(original, _)| original.to_string()).collect()
+    }
+
+    fn looked() -> Noted {
+        let mut noted = Noted::new(&Arc::new(Bucket::new("b", None)));
+        assert!(look(&mut noted, &[]).is_empty());
+        noted
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_found_at_the_start_is_left_over_and_later_what_is_found_twice() {
+        let mut noted = Noted::new(&Arc::new(Bucket::new("b", None)));
+        assert_eq!(look(&mut noted, &["b/early"]), ["b/early"]);
+        assert_eq!(look(&mut noted, &["b/early", "b/late"]), ["b/early"], "the first is not made up for yet");
+        assert_eq!(look(&mut noted, &["b/early", "b/late"]), ["b/early", "b/late"]);
+        assert!(look(&mut noted, &[]).is_empty() && noted.changes.is_empty(), "they are struck out");
+        assert!(look(&mut noted, &["b/late"]).is_empty(), "it is another one");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_made_up_for_is_seen_to_once_more_when_no_write_of_it_can_be_under_way() {
+        let mut noted = looked();
+        assert!(look(&mut noted, &["b/a"]).is_empty());
+        tokio::time::advance(LONGEST / 2).await;
+        assert_eq!(look(&mut noted, &["b/a"]), ["b/a"]);
+        noted.changes.get_mut(&ObjectKey::new("b/a")).unwrap().made_up_for = true;
+        tokio::time::advance(LONGEST / 2).await;
+        assert!(look(&mut noted, &["b/a"]).is_empty(), "it may still be under way");
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(look(&mut noted, &["b/a"]), ["b/a"]);
+        assert_eq!(look(&mut noted, &["b/a"]), ["b/a"], "until its note is gone");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn several_changes_of_one_original_are_made_up_for_at_once() {
+        let mut noted = Noted::new(&Arc::new(Bucket::new("b", None)));
+        let original = OriginalId::new("b/a");
+        let found = ["one", "other"].map(|note| (ObjectKey::new(note), Change::new(original.clone())));
+        let due = noted.compare_with(found.to_vec(), LONGEST);
+        assert_eq!(due, [(original, ["one", "other"].map(ObjectKey::new).to_vec())]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_begins_with_what_the_one_before_did_not_come_to() {
+        let mut noted = Noted::new(&Arc::new(Bucket::new("b", None)));
+        noted.next = Some(OriginalId::new("b/c"));
+        let found = ["b/a", "b/b", "b/c", "b/d"];
+        assert_eq!(look(&mut noted, &found), ["b/c", "b/d", "b/a", "b/b"]);
+        assert_eq!(look(&mut noted, &found), found);
+    }
+}
