@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use harness::origin::{ALLOW_LOOPBACK, Asked, Origin, Reply};
+use harness::signer::WRITER;
 use harness::wire::Wire;
 use harness::{Answer, Mortar, drawn_jpeg, everything_below, wait_for};
 
@@ -21,6 +22,10 @@ const LATE: (u16, &str) = (504, "timed_out");
 
 /// The kinds of storage that are asked over a network.
 const KINDS: [&str; 2] = ["http", "s3"];
+
+/// What an S3 answers whoever asks for a list of what is not there.
+const NOTHING_LISTED: &str = "<ListBucketResult><Name>photos</Name><Prefix/><KeyCount>0</KeyCount><MaxKeys>1000</MaxKeys>\
+    <IsTruncated>false</IsTruncated></ListBucketResult>";
 
 /// How long a server waits for its stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +42,18 @@ struct Failure {
     reply: Reply,
     status: u16,
     code: &'static str,
+    shows: Shows,
+}
+
+/// How much of an answer is there before it fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shows {
+    /// Less than a head, or something else, or all of it.
+    Other,
+    /// A head, and not a byte after it.
+    HeadAlone,
+    /// As many bytes as it tells, which are fewer than there are.
+    LessThanAll,
 }
 
 impl Patience {
@@ -52,7 +69,13 @@ impl Patience {
 }
 
 fn failure(name: &'static str, reply: Reply, (status, code): (u16, &'static str)) -> Failure {
-    Failure { name, reply, status, code }
+    Failure { name, reply, status, code, shows: Shows::Other }
+}
+
+impl Failure {
+    fn showing(self, shows: Shows) -> Self {
+        Self { shows, ..self }
+    }
 }
 
 /// The failures to try with this patience: each is tried with one of the two.
@@ -71,16 +94,18 @@ fn all_failures(picture: &[u8]) -> Vec<Failure> {
     let long_head = format!("HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 0\r\n\r\n", "x".repeat(2 << 20));
     vec![
         failure("it hangs", Reply::Silence, LATE),
-        failure("it hangs after the headers", Reply::HeadOnly, LATE),
+        failure("it hangs after the headers", Reply::HeadOnly, LATE).showing(Shows::HeadAlone),
         failure("it is too slow", Reply::Dripping(whole.clone(), Duration::from_millis(20)), LATE),
         failure("it fails", Reply::status(500), BAD),
         failure("it leaves without a word", Reply::Raw(Vec::new()), BAD),
         failure("it breaks off in its headers", Reply::Raw(whole[..20].to_vec()), BAD),
-        failure("it breaks off after the headers", Reply::Raw(answer(picture.len(), &[])), BAD),
+        failure("it breaks off after the headers", Reply::Raw(answer(picture.len(), &[])), BAD)
+            .showing(Shows::HeadAlone),
         failure("it breaks off in its body", Reply::Raw(whole[..whole.len() - 1].to_vec()), BAD),
         failure("it breaks off in a chunk", Reply::Raw(chunk.clone()), BAD),
         failure("it breaks off between chunks", Reply::Raw([&chunk, b"\r\n".as_slice()].concat()), BAD),
-        failure("it tells a length that is too small", Reply::Raw(answer(picture.len() / 2, picture)), NO_PICTURE),
+        failure("it tells a length that is too small", Reply::Raw(answer(picture.len() / 2, picture)), NO_PICTURE)
+            .showing(Shows::LessThanAll),
         failure(
             "it tells two lengths",
             Reply::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n12345".to_vec()),
@@ -169,7 +194,7 @@ fn every_failure_has_its_answer_and_is_over_with_it() {
     for (kind, patience) in kinds_and_patience() {
         let (origin, reply) = changing(Reply::Silence);
         let mortar = start(patience, &storage(kind, &origin.address), on_disk());
-        for Failure { name, reply: failing, status, code } in failures(patience, &picture) {
+        for Failure { name, reply: failing, status, code, .. } in failures(patience, &picture) {
             *reply.lock().unwrap() = failing;
             let path = format!("/remote/{}.jpg?width=50", name.replace(' ', "-"));
             thread::scope(|scope| {
@@ -205,14 +230,14 @@ fn an_original_whose_store_fails_never_looks_whole() {
         let mortar = start(patience, &storage(kind, &origin.address), on_disk());
         // What is no picture is none of the server's business here, and a length that is too small cannot be seen.
         let seen = failures(patience, &picture).into_iter().filter(|failure| failure.status != 422);
-        for Failure { name, reply: failing, status, .. } in seen {
+        for Failure { name, reply: failing, status, shows, .. } in seen {
             *reply.lock().unwrap() = failing;
             let asked = Instant::now();
             let told = Wire::asking(&mortar, "/remote/a.jpg").rest();
             assert!(asked.elapsed() < BOUNDED, "{kind}: {name}: {:?}", asked.elapsed());
             let text = String::from_utf8_lossy(&told);
             let head = text.split_once("\r\n\r\n").map_or("", |(head, _)| head);
-            assert!(!name.ends_with("after the headers") || head.starts_with(&format!("HTTP/1.1 {status} ")), "{name}");
+            assert!(shows != Shows::HeadAlone || head.starts_with(&format!("HTTP/1.1 {status} ")), "{name}");
             if head.starts_with("HTTP/1.1 200 ") {
                 let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
                 let is_whole = match length {
@@ -263,9 +288,8 @@ fn reads_of_a_store_of_results_may_fail_in_any_way() {
         let (results, reads_fail_by) = changing(Reply::Silence);
         let mortar = start_with_original(patience, &results, &picture);
         // A length that is too small cannot be seen in a result that begins as a picture.
-        let failing =
-            || failures(patience, &picture).into_iter().filter(|failure| !failure.name.ends_with("too small"));
-        for (Failure { name, reply, status, code }, width) in failing().zip(10..) {
+        let failing = || failures(patience, &picture).into_iter().filter(|failure| failure.shows != Shows::LessThanAll);
+        for (Failure { name, reply, status, code, .. }, width) in failing().zip(10..) {
             *reads_fail_by.lock().unwrap() = reply;
             let answer = in_bounded_time(&mortar, &format!("/remote/a.jpg?width={width}"));
             match status {
@@ -277,4 +301,35 @@ fn reads_of_a_store_of_results_may_fail_in_any_way() {
         let made = failing().filter(|failure| failure.status == 422).count();
         assert_eq!(mortar.actor("transform")["handled"], made);
     }
+}
+
+/// Where results of some originals are out of reach, changes of others are made up for all the same, even where as many as
+/// are taken for an outage come first.
+#[test]
+fn a_change_that_cannot_be_made_up_for_keeps_no_other_one_waiting() {
+    let results = Origin::start(|asked| match asked.target.contains("stuck") {
+        true => Reply::status(500),
+        false => Reply::ok(NOTHING_LISTED.as_bytes()),
+    });
+    let more = format!(
+        "{ALLOW_LOOPBACK}[s3]\nbackoff = \"10ms\"\n[actors.storage]\nbreaker_failures = 100000\n\
+         [s3_api]\nupload_timeout = \"1s\"\n\
+         [buckets.remote.storages.basic]\n{}[buckets.remote.storages.transform]\n{}\
+         [buckets.remote.transform]\nkind = \"query\"\n\
+         [[buckets.remote.keys]]\naccess_key = \"{}\"\nsecret_access_key = \"{}\"\n",
+        on_disk(),
+        storage("s3", &results.address),
+        WRITER.0,
+        WRITER.1,
+    );
+    let mortar = Mortar::with("request_timeout = \"2s\"", &more);
+    let notes = mortar.root().join("results/remote/.mortar/changes/remote");
+    std::fs::create_dir_all(&notes).unwrap();
+    for changed in ["a-stuck.jpg", "b-stuck.jpg", "c-stuck.jpg", "d.jpg"] {
+        std::fs::write(notes.join(format!("{changed}=00000001")), "").unwrap();
+    }
+    let mut mortar = mortar.restart();
+    let line = mortar.wait_for_log("a change that was left over is made up for");
+    assert_eq!(line["original"], "remote/d.jpg");
+    wait_for("its note to be struck out, and no other", || (everything_below(&notes).len() == 3).then_some(()));
 }
