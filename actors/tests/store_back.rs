@@ -409,6 +409,33 @@ async fn a_result_in_doubt_whose_mark_was_never_known_stays_when_no_announcement
 }
 
 #[actix::test]
+async fn a_result_that_stays_in_doubt_keeps_no_other_one_waiting() {
+    let marks = FakeEpochs::new();
+    let (scene, _epoch) = in_doubt(&marks, false).await;
+    marks.script(Script::Works);
+    look_again().await;
+    let key = Key::new("another result").of(OriginalId::new("media/b.jpg"));
+    let epoch = scene.epochs.learn_mark(scene.epochs.enter(&key), &key).await;
+    assert!(epoch.mark().is_some());
+    marks.script(Script::Fails(Fault::new(FaultKind::Upstream, "down")));
+    scene.back.offer(StoreBackItem {
+        store: StoreId::new("results"),
+        key: ObjectKey::new("another"),
+        meta: ObjectMeta::default(),
+        rendition: rendition(vec![0; 10]),
+        marker: ObjectKey::new("marker of another"),
+        epoch,
+    });
+    assert!(scene.flush(10).await);
+    assert_eq!(scene.stats().doubtful, 2);
+    marks.script(Script::Works);
+    look_again().await;
+    assert_eq!((scene.stats().doubtful, scene.stats().outdated), (1, 0), "the first is in doubt still");
+    assert!(scene.stores.bytes("another").is_some());
+    assert_clean(&scene.tree).await;
+}
+
+#[actix::test]
 async fn a_result_in_doubt_is_taken_back_when_an_announcement_is_read_after_the_first_answer() {
     let marks = FakeEpochs::new();
     let (scene, _epoch) = in_doubt(&marks, false).await;

@@ -146,7 +146,7 @@ impl Doubt {
     }
 
     /// As [`Commit::recall`].
-    pub async fn recall(self) {
+    pub async fn recall(&self) {
         self.epoch.recall().await;
     }
 }

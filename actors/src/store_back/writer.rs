@@ -15,8 +15,10 @@ use crate::storage::StorageHandle;
 use crate::vocab::{Deadline, ObjectKey, ObjectMeta, StoreId};
 use crate::wait::{patiently, pause};
 
-/// The time between two questions that are not answered.
+/// The time between two rounds of questions of which one is not answered.
 const UNKNOWN_AGAIN: Duration = Duration::from_secs(1);
+/// Most questions of one round: the marks are asked no more often than that while they do not help.
+const ROUND: usize = 100;
 
 /// Writes what comes into the queue, several at once, and settles what was left open, for ever.
 pub(super) async fn work(queue: Arc<Queue>, storage: StorageHandle, settings: StoreBackSettings) {
@@ -60,34 +62,42 @@ async fn write(
         Verdict::Unknown => {
             let doubtful = Doubtful { store: item.store, key: item.key, doubt: commit.in_doubt() };
             if let Some(oldest) = queue.doubts.add(doubtful) {
-                take_back(oldest, queue, storage, settings).await;
+                take_back(&oldest, queue, storage, settings).await;
             }
         }
     }
     outcome.tell(if written.is_ok() { Ending::Written } else { Ending::Failed });
 }
 
-/// Looks, as long as there are any, whether by now it is known of the results in doubt if they are old.
+/// Looks, as long as there are any, whether by now it is known of the results in doubt if they are old. One of which it is
+/// not keeps no other one waiting.
 async fn settle_doubts(queue: &Queue, storage: &StorageHandle, settings: &StoreBackSettings) {
     loop {
-        let doubtful = queue.doubts.next().await;
-        match doubtful.doubt.verdict().await {
-            Verdict::Stands => {}
-            Verdict::Outdated => take_back(doubtful, queue, storage, settings).await,
-            Verdict::Unknown => {
-                queue.doubts.put_off(doubtful);
-                pause(UNKNOWN_AGAIN).await;
+        queue.doubts.any().await;
+        let mut all_known = true;
+        for _ in 0..queue.doubts.len().min(ROUND) {
+            let Some(taken) = queue.doubts.take() else { break };
+            match taken.doubtful().doubt.verdict().await {
+                Verdict::Stands => taken.settle(),
+                Verdict::Outdated => {
+                    take_back(taken.doubtful(), queue, storage, settings).await;
+                    taken.settle();
+                }
+                Verdict::Unknown => all_known = false,
             }
+        }
+        if !all_known {
+            pause(UNKNOWN_AGAIN).await;
         }
     }
 }
 
 /// Removes a result that is old, or may be, and has everyone forget what they read of it.
-async fn take_back(doubtful: Doubtful, queue: &Queue, storage: &StorageHandle, settings: &StoreBackSettings) {
+async fn take_back(doubtful: &Doubtful, queue: &Queue, storage: &StorageHandle, settings: &StoreBackSettings) {
     let Doubtful { store, key, doubt } = doubtful;
-    queue.count_outdated();
-    remove(&store, &key, storage, settings).await;
+    remove(store, key, storage, settings).await;
     doubt.recall().await;
+    queue.count_outdated();
 }
 
 /// Writes the marker and then the result, so that whatever is stored can be found.
