@@ -5,6 +5,7 @@ mod address;
 mod answer;
 mod body;
 mod connector;
+mod gathering;
 mod redirect;
 
 use std::time::Duration;

@@ -52,9 +52,9 @@ pub enum Layout {
 ///
 /// Directories are made for the objects in them and removed with the last one.
 ///
-/// Writes appear whole, by rename, after they have reached the disk. What can be made again does not wait for that: its
-/// name follows in the order of changes, as file systems with a journal keep it, and its content when the system sees fit.
-/// A power failure may leave it cut off, and whoever reads it has to notice.
+/// Writes appear whole, by rename, after they have reached the disk. What can be made again does not wait for that, and
+/// what is only a name is made in place: names follow in the order of changes, as file systems with a journal keep it, and
+/// content when the system sees fit. A power failure may leave it cut off, and whoever reads it has to notice.
 ///
 /// A write or removal whose caller leaves, as after a time-out, changes nothing any more, unless its last step had begun:
 /// that is a system call, which may still succeed after the caller was told otherwise. So whoever got no answer has to

@@ -8,6 +8,7 @@ use mortar_actors::{Deadline, Fault, FaultKind, Key, Owner, Rendition};
 
 use super::{Pipeline, Served, Stage, Tier, rendition};
 use crate::adapters::raster::engine::RenderJob;
+use crate::adapters::raster::probe::probe;
 use crate::domain::Derived;
 use crate::domain::plan::Plan;
 
@@ -24,7 +25,7 @@ impl Placeholder {
     /// # Errors
     /// `Unprocessable` when they are none.
     pub fn new(source: Bytes) -> Result<Self, Fault> {
-        let unscaled = Arc::new(rendition::from_bytes(source.clone(), None)?);
+        let unscaled = Arc::new(rendition::as_it_stands(source.clone(), &probe(&source)?, None));
         Ok(Self { source, unscaled })
     }
 }

@@ -8,7 +8,7 @@ use mortar_actors::{EntityTag, Fault, FaultKind, Rendition};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::adapters::raster::engine::Rendered;
-use crate::adapters::raster::probe::probe_whole;
+use crate::adapters::raster::probe::{Header, probe_whole};
 
 /// What a render made.
 pub(super) fn from_render(rendered: Rendered) -> Rendition {
@@ -16,23 +16,22 @@ pub(super) fn from_render(rendered: Rendered) -> Rendition {
     of(body, digest, format.media_type(), (width, height), SystemTime::now())
 }
 
-/// What a store kept.
+/// What a store kept, to its last byte. It is known by its own header, since not every store keeps media types.
 ///
 /// # Errors
-/// As [`from_bytes`]; `Restarting` when the service is being stopped.
+/// `Unprocessable` when the bytes are no picture, or not all of one; `Restarting` when the service is being stopped.
 pub(super) async fn from_store(body: Bytes, written: Option<SystemTime>) -> Result<Rendition, Fault> {
-    away(move || from_bytes(body, written)).await
+    away(move || {
+        let header = probe_whole(&body)?;
+        Ok(as_it_stands(body, &header, written))
+    })
+    .await
 }
 
-/// A picture as it stands, to its last byte. It is known by its own header, since not every store keeps media types. Every byte is read,
-/// and a header may be made to be long, so this is nothing for a thread that others wait for.
-///
-/// # Errors
-/// `Unprocessable` when the bytes are no picture, or not all of one.
-pub(super) fn from_bytes(body: Bytes, written: Option<SystemTime>) -> Result<Rendition, Fault> {
-    let header = probe_whole(&body)?;
+/// A picture with this header. Every byte is read, so this is nothing for a thread that others wait for.
+pub(super) fn as_it_stands(body: Bytes, header: &Header, written: Option<SystemTime>) -> Rendition {
     let digest = xxh3_128(&body);
-    Ok(of(body, digest, header.format.media_type(), header.displayed_size(), written.unwrap_or_else(SystemTime::now)))
+    of(body, digest, header.format.media_type(), header.displayed_size(), written.unwrap_or_else(SystemTime::now))
 }
 
 /// The validator is made of the bytes, so that it survives restarts and is the same from every tier.

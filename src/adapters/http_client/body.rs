@@ -6,36 +6,24 @@ use futures::{StreamExt, TryStreamExt};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use mortar_actors::{ByteStream, Fault, FaultKind};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-/// Bytes below which a chunk is a small piece.
-const SMALL_CHUNK: usize = 32 * 1024;
-
-/// Bytes of a body that come at once. Its first pieces are small in any case, since buffers grow with what comes.
-const BEGINNING: u64 = 64 * 1024;
-
-/// Bytes still to come that are worth a pause.
-const MUCH: u64 = 1024 * 1024;
-
-/// How long pieces gather. A socket has room for what comes meanwhile, so whoever sends does not wait.
-const GATHERING: Duration = Duration::from_millis(1);
+use super::gathering::Gathering;
 
 /// The chunks of an answer's body as they come. Where much is to come, and comes in small pieces, they are let gather for a
 /// moment: each chunk that is handed on wakes three threads and makes a packet. They end in a fault when the origin pauses
 /// for longer than `patience`, breaks off early, or sends more than `limit` bytes.
 pub(in crate::adapters) fn chunks(body: Incoming, limit: u64, patience: Duration) -> ByteStream {
     let length = body.size_hint().exact();
-    let chunks = stream::try_unfold((body, limit, false), move |(mut body, left, gathers)| async move {
-        if gathers {
-            sleep(GATHERING).await;
-        }
+    let state = (body, limit, Gathering::default());
+    let chunks = stream::try_unfold(state, move |(mut body, left, mut gathering)| async move {
+        gathering.wait().await;
         let Some(chunk) = next_chunk(&mut body, patience).await? else {
             return Ok(None);
         };
         let left = left.checked_sub(chunk.len() as u64).ok_or_else(|| too_large(limit))?;
-        let has_begun = limit - left >= BEGINNING;
-        let gathers = has_begun && chunk.len() < SMALL_CHUNK && body.size_hint().lower() >= MUCH;
-        Ok(Some((chunk, (body, left, gathers))))
+        gathering.learn(chunk.len(), limit - left, body.size_hint().lower());
+        Ok(Some((chunk, (body, left, gathering))))
     });
     ByteStream::new(length, chunks)
 }

@@ -107,8 +107,8 @@ pub(super) fn in_directory(
     }
 }
 
-/// Makes the directory `path` and those above it that are missing, and returns when their names are as durable as asked. `NotFound` when one
-/// of them was removed meanwhile.
+/// Makes the directory `path` and those above it that are missing, and returns when their names are as durable as asked.
+/// `NotFound` when one of them was removed meanwhile.
 pub(super) fn make_directory(within: &Dir, path: &Path, durability: Durability) -> io::Result<()> {
     let mut missing: Vec<_> = path.ancestors().take_while(|above| *above != Path::new("")).collect();
     while let Some(directory) = missing.pop() {

@@ -1,8 +1,8 @@
 //! The Lanczos filter of three lobes, with one sine for each weight.
 //!
-//! sinc(x) sinc(x/3), where sinc(x) is sin(πx)/(πx), comes to (9s² - 12s⁴)/(πx)² with s = sin(πx/3), since sin(3a) is
-//! 3 sin(a) - 4 sin³(a). A small picture is made in the time of some ten thousand sines, and every plane of it needs its
-//! weights; so one of single precision has to do. Its error lies below what the weights are rounded to.
+//! sinc(x) sinc(x/3), where sinc(x) is sin(πx)/(πx), comes to (9s² - 12s⁴)/(πx)² with s = sin(πx/3), since sin(3a)
+//! is 3 sin(a) - 4 sin³(a). The weights of a small picture are some ten thousand sines, which take a twentieth of its render;
+//! so one of single precision has to do. Its error lies below what the weights are rounded to.
 
 use std::f64::consts::PI;
 

@@ -66,10 +66,17 @@ fn shrunk(outline: &Outline) -> Size {
 /// The steps' own pictures: between the two passes of a resample, and before and after each operation.
 fn working(job: &RenderJob, outline: &Outline) -> u64 {
     let pixel = bytes_per_pixel(&outline.header).max(3);
-    let between_passes = u64::from(outline.first.size.width) * u64::from(shrunk(outline).height);
+    let later = outline.sizes.array_windows().map(|[from, to]| between_passes(*from, *to));
+    let between_passes = later.fold(between_passes(shrunk(outline), outline.first.size), u64::max);
     let largest = outline.sizes.iter().map(|size| size.pixels()).max().unwrap_or(0);
     let overlays: u64 = job.overlays.iter().map(|overlay| overlay.decoded_bytes()).sum();
     (between_passes + 2 * largest) * pixel + overlays
+}
+
+/// Pixels after the first pass of a resample. It goes along columns where samples are bytes, and along rows where they are
+/// deeper. A plane is there twice while it is turned, but planes are resampled one by one.
+fn between_passes(from: Size, to: Size) -> u64 {
+    Size::new(from.width, to.height).pixels().max(Size::new(to.width, from.height).pixels())
 }
 
 /// What the encoder keeps, and what it has written.

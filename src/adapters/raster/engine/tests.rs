@@ -8,7 +8,7 @@ use crate::adapters::raster::decode::{Want, decode};
 use crate::adapters::raster::encode::encode;
 use crate::adapters::raster::limits::decode_limits;
 use crate::adapters::raster::pixels::{Layout, Picture, Pixels, Samples};
-use crate::adapters::raster::probe::{SourceFormat, probe};
+use crate::adapters::raster::probe::{SourceFormat, probe, probe_whole};
 use crate::domain::plan::{Blur, Crop, Extract, Gravity, Output, Position, Resize, Rotation, Step, Third, Watermark};
 
 const RED: [u8; 3] = [220, 30, 30];
@@ -392,11 +392,23 @@ fn the_estimate_follows_the_sizes() {
 }
 
 #[test]
+fn the_estimate_counts_what_stands_between_the_passes_of_a_stretched_strip() {
+    let between = 2_000 * 1_500 * 3;
+    for format in [Format::Jpeg, Format::Png] {
+        let strip = encoded(quadrants(2_000, 10), format);
+        let bytes = |steps| engine_with(limits()).estimate(&job(&strip, steps, None)).unwrap().memory_bytes;
+        assert!(bytes(vec![resized(10, 1_500)]) > between, "{format:?}");
+        assert!(bytes(vec![resized(10, 10), resized(1_500, 10), resized(10, 1_500)]) > between / 2, "{format:?}");
+        assert!(bytes(vec![resized(1_000, 10)]) < between / 2, "{format:?}");
+    }
+}
+
+#[test]
 fn an_animation_keeps_its_frames_and_another_format_takes_the_first() {
     let gif = animated_gif(&[RED, GREEN, BLUE], 60, 40);
     for format in [Format::Gif, Format::Webp] {
         let rendered = engine_with(limits()).render(job(&gif, vec![resized(30, 0)], Some(format)), &stop()).unwrap();
-        let header = probe(&rendered.body).unwrap();
+        let header = probe_whole(&rendered.body).unwrap();
         assert_eq!((header.width, header.height, header.frames), (30, 20, 3), "{format:?}");
         assert_colour(&decoded(&rendered.body), 15, 10, RED, "the first frame");
     }

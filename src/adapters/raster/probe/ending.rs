@@ -38,29 +38,33 @@ mod tests {
     use crate::adapters::raster::probe::probe_whole;
     use crate::domain::plan::Format;
 
+    fn encoded(layout: Layout, format: Format, interlace: bool) -> Vec<u8> {
+        let (width, height) = (63, 48);
+        let samples =
+            (0..width * height * layout.channels() as u32).map(|index| ((index * index) >> 7) as u8).collect();
+        let picture = Picture { width, height, layout, samples: Samples::U8(samples) };
+        let settings = EncodeSettings {
+            format,
+            quality: 80,
+            interlace,
+            exif: None,
+            webp_method: 4,
+            avif_speed: 8,
+            png_compression: 6,
+        };
+        let stop = StopFlag::new(Deadline::within(Duration::from_secs(600)));
+        encode(&Pixels::Picture(picture), &settings, &stop).unwrap().to_vec()
+    }
+
     #[test]
     fn every_result_has_its_end_and_none_that_is_cut_off() {
-        let samples = (0..64 * 48 * 3).map(|index: u32| ((index * index) >> 7) as u8).collect();
-        let picture = Picture { width: 64, height: 48, layout: Layout::Rgb, samples: Samples::U8(samples) };
         for format in [Format::Jpeg, Format::Png, Format::Webp, Format::Avif, Format::Gif] {
-            let settings = EncodeSettings {
-                format,
-                quality: 80,
-                interlace: false,
-                exif: None,
-                webp_method: 4,
-                avif_speed: 8,
-                png_compression: 6,
-            };
-            let file = encode(
-                &Pixels::Picture(picture.clone()),
-                &settings,
-                &StopFlag::new(Deadline::within(Duration::from_secs(600))),
-            )
-            .unwrap();
-            probe_whole(&file).unwrap();
-            for length in 0..file.len() {
-                assert!(probe_whole(&file[..length]).is_err(), "{format:?}, {length} of {}", file.len());
+            for (layout, interlace) in [(Layout::Rgb, false), (Layout::Rgba, true), (Layout::Gray, true)] {
+                let file = encoded(layout, format, interlace);
+                probe_whole(&file).unwrap();
+                for length in 0..file.len() {
+                    assert!(probe_whole(&file[..length]).is_err(), "{format:?} {layout:?}, {length} of {}", file.len());
+                }
             }
         }
     }

@@ -58,3 +58,37 @@ fn pass(resizer: &mut Resizer, plane: &Plane, area: Area, size: Size) -> Result<
     resizer.resize(&image, &mut scaled, &options(area)).map_err(broken)?;
     Ok(Plane { width: size.width, height: size.height, samples })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Both passes by the resizer itself.
+    fn at_once(plane: &Plane, area: Area, size: Size) -> Vec<u8> {
+        pass(&mut Resizer::new(), plane, area.within(Size::new(plane.width, plane.height)), size).unwrap().samples
+    }
+
+    proptest! {
+        #[test]
+        fn turning_a_plane_changes_no_sample(
+            (width, height) in (1_u32..70, 1_u32..70),
+            (to_width, to_height) in (1_u32..90, 1_u32..90),
+            (left, top, right, bottom) in (0.0..0.9_f64, 0.0..0.9_f64, 0.01..1.0_f64, 0.01..1.0_f64),
+            whole in any::<bool>(),
+            seed: u32,
+        ) {
+            let samples = (0..width * height).map(|index| (index ^ seed).wrapping_mul(2_654_435_761).to_be_bytes()[0]);
+            let plane = Plane { width, height, samples: samples.collect() };
+            let (across, down) = (f64::from(width), f64::from(height));
+            let (left, top) = (left * across, top * down);
+            let part = Area { left, top, width: (across - left) * right, height: (down - top) * bottom };
+            let area = if whole { Area::whole(Size::new(width, height)) } else { part };
+            let size = Size::new(to_width, to_height);
+            let turned = resample_plane(&mut Resizer::new(), &plane, area, size).unwrap();
+            prop_assert_eq!((turned.width, turned.height), (to_width, to_height));
+            prop_assert_eq!(turned.samples, at_once(&plane, area, size));
+        }
+    }
+}
