@@ -22,6 +22,8 @@ use crate::watch::Watch;
 const RENDERING: usize = 16;
 /// How often the pages that tell of its state are asked for.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long the storm blows before memory is looked at for the first time.
+const WARM_UP: Duration = Duration::from_secs(2);
 /// How much more memory is allowed afterwards than before.
 const BACK_WITHIN: Share = Share(0.1);
 
@@ -58,13 +60,18 @@ pub(crate) async fn run(overload: &OverloadOptions) -> io::Result<Report> {
     let alone = observer.run(hits("hits alone")?).await?;
     let pace = Pace::new(None, Some(overload.seconds), None);
     let rendered = observer.run(load("renders alone", &overload.cold, cold.clone(), pace, RENDERING)?).await?;
-    let before = observer.reading().await?;
-    let before = observer.settled(&before).await?;
-
     cold.skip(rendered.requests);
     let rate = rendered.answers_per_second * overload.times;
-    let pace = Pace::new(None, Some(overload.seconds), Some(rate));
-    let storm = load("too many renders", &overload.cold, cold, pace, overload.cold_connections.get())?;
+    let storm = |name: &str, plan: &Plan, time| {
+        let pace = Pace::new(None, Some(time), Some(rate));
+        load(name, &overload.cold, plan.clone(), pace, overload.cold_connections.get())
+    };
+    // The first one leaves threads and buffers for those that come after it.
+    let begin = observer.run(storm("warm-up", &cold, WARM_UP)?).await?;
+    cold.skip(begin.requests);
+    let before = observer.reading().await?;
+    let before = observer.settled(&before).await?;
+    let storm = storm("too many renders", &cold, overload.seconds)?;
     let ended = Arc::new(AtomicBool::new(false));
     let asked = tokio::spawn(ask_pages(observer.another_watch(options)?, Arc::clone(&ended)));
     let phases = observer.run_all(vec![hits("hits beside")?, storm]).await;
