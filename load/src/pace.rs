@@ -93,6 +93,7 @@ impl Beat {
 }
 
 /// Goes on as long as there are turns, and somebody to take them.
+#[expect(clippy::disallowed_methods, reason = "this thread is there to sleep; the timers of a runtime are too coarse")]
 fn beat(begun: Instant, turns: impl Iterator<Item = Duration>, due: &Weak<Semaphore>) {
     for after in turns {
         thread::sleep((begun + after).saturating_duration_since(Instant::now()));
