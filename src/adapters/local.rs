@@ -127,10 +127,11 @@ impl Store for LocalStore {
         let (caller, container, layout) = (Caller::default(), self.container.clone(), self.layout);
         let awaited = caller.awaited();
         let write = move || {
-            if is_name_alone(&meta, body.len()) && make_empty(&container.created()?, &path, &awaited)? {
+            let directory = container.created()?;
+            if is_name_alone(&meta, body.len()) && make_empty(&directory, &path, &awaited)? {
                 return Ok(());
             }
-            let draft = Draft::begin(container.created()?, layout, meta)?.append(&[body])?;
+            let draft = Draft::begin(directory, layout, meta)?.append(&[body])?;
             draft.publish(&path, &PutCondition::None, Durability::InOrder, &awaited).map(drop)
         };
         self.threads.change(write).await

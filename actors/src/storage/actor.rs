@@ -71,6 +71,14 @@ pub(super) struct Link {
     pub(super) lasting: Duration,
 }
 
+impl PutBack {
+    /// An empty object, which says all by its name.
+    pub(super) fn name_alone(store: StoreId, key: ObjectKey) -> Self {
+        let meta = ObjectMeta { length: Some(0), ..ObjectMeta::default() };
+        Self { store, key, meta, body: Bytes::new() }
+    }
+}
+
 impl Ask for Fetch {
     type Reply = Fetched;
 }

@@ -127,6 +127,14 @@ impl StorageHandle {
         self.door.ask(&self.gates.write_backs, PutBack { store, key, meta, body }, deadline).await
     }
 
+    /// Writes the empty object by whose name a finished result is found, by the gate of those.
+    ///
+    /// # Errors
+    /// As [`Store::put_derived`](super::Store::put_derived) and [`Door::ask`].
+    pub(crate) async fn mark_back(&self, store: StoreId, key: ObjectKey, deadline: Deadline) -> Result<(), Fault> {
+        self.door.ask(&self.gates.write_backs, PutBack::name_alone(store, key), deadline).await
+    }
+
     /// Removes one object; removing what does not exist succeeds. It is finished even if the requester leaves.
     ///
     /// # Errors
@@ -176,9 +184,7 @@ impl StorageHandle {
     /// # Errors
     /// As [`Store::put_derived`](super::Store::put_derived) and [`Door::ask`].
     pub async fn note(&self, store: &StoreId, key: &ObjectKey, deadline: Deadline) -> Result<(), Fault> {
-        let meta = ObjectMeta { length: Some(0), ..ObjectMeta::default() };
-        let note = PutBack { store: store.clone(), key: key.clone(), meta, body: Bytes::new() };
-        self.door.ask(&self.gates.notes, note, deadline).await
+        self.door.ask(&self.gates.notes, PutBack::name_alone(store.clone(), key.clone()), deadline).await
     }
 
     /// Removes what [`StorageHandle::note`] wrote, by the same gate.

@@ -2,7 +2,6 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
@@ -12,7 +11,7 @@ use super::{StoreBackItem, StoreBackSettings};
 use crate::epoch::Verdict;
 use crate::fault::Fault;
 use crate::storage::StorageHandle;
-use crate::vocab::{Deadline, ObjectKey, ObjectMeta, StoreId};
+use crate::vocab::{Deadline, ObjectKey, StoreId};
 use crate::wait::{patiently, pause};
 
 /// The time between two rounds of questions of which one is not answered.
@@ -102,8 +101,7 @@ async fn take_back(doubtful: &Doubtful, queue: &Queue, storage: &StorageHandle, 
 
 /// Writes the marker and then the result, so that whatever is stored can be found.
 async fn write_marked(item: &StoreBackItem, storage: &StorageHandle, deadline: Deadline) -> Result<(), Fault> {
-    let nothing = ObjectMeta { length: Some(0), ..ObjectMeta::default() };
-    storage.put_back(item.store.clone(), item.marker.clone(), nothing, Bytes::new(), deadline).await?;
+    storage.mark_back(item.store.clone(), item.marker.clone(), deadline).await?;
     let body = item.rendition.body.clone();
     storage.put_back(item.store.clone(), item.key.clone(), item.meta.clone(), body, deadline).await
 }

@@ -42,13 +42,7 @@ impl Container {
 
     /// The container's directory, made when it is missing.
     pub(super) fn created(&self) -> Result<Dir, Fault> {
-        let root = self.root()?;
-        match root.open_dir(&*self.name) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            opened => return opened.map_err(faults::outage),
-        }
-        make_directory(&root, Path::new(&*self.name), Durability::OnDisk).map_err(faults::preparing)?;
-        root.open_dir(&*self.name).map_err(faults::outage)
+        opened_or_made(&self.root()?, Path::new(&*self.name), Durability::OnDisk)
     }
 
     /// Removes the drafts of writers that are gone. Those of living ones, in this process or another, are locked.
@@ -86,25 +80,25 @@ pub(super) fn in_directory(
     durability: Durability,
     mut place: impl FnMut() -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        match place() {
-            Err(error) if error.kind() == ErrorKind::NotFound && tries < PLACINGS => {}
-            Err(error) => {
-                remove_emptied(within, path);
-                return Err(error);
-            }
-            Ok(()) => return Ok(()),
+    let mut placed = place();
+    for _ in 1..PLACINGS {
+        if !is_missing(&placed) {
+            break;
         }
-        match make_directory(within, parent_of(path), durability) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                remove_emptied(within, path);
-                return Err(error);
-            }
-            _ => {}
-        }
+        let made = make_directory(within, parent_of(path), durability);
+        placed = if made.is_ok() || is_missing(&made) { place() } else { made };
     }
+    placed.inspect_err(|_| remove_emptied(within, path))
+}
+
+/// The directory `path`, made when it is missing.
+pub(super) fn opened_or_made(within: &Dir, path: &Path, durability: Durability) -> Result<Dir, Fault> {
+    match within.open_dir(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        opened => return opened.map_err(faults::outage),
+    }
+    make_directory(within, path, durability).map_err(faults::preparing)?;
+    within.open_dir(path).map_err(faults::outage)
 }
 
 /// Makes the directory `path` and those above it that are missing, and returns when their names are as durable as asked.
@@ -145,6 +139,10 @@ pub(super) fn parent_of(path: &Path) -> &Path {
 pub(super) fn sync(within: &Dir, path: &Path) -> io::Result<()> {
     let path = if path == Path::new("") { Path::new(".") } else { path };
     within.open(path)?.sync_all()
+}
+
+fn is_missing(outcome: &io::Result<()>) -> bool {
+    outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 fn is_left_over(draft: &DirEntry) -> bool {

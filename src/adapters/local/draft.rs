@@ -9,7 +9,7 @@ use mortar_actors::{EntityTag, Fault, ObjectMeta};
 use s3s::crypto::{Checksum, Md5};
 
 use super::blocking::Awaited;
-use super::container::{in_directory, parent_of, sync};
+use super::container::{in_directory, opened_or_made, parent_of, sync};
 use super::key_path::DRAFTS;
 use super::object::{Object, derived_meta};
 use super::sidecar::Header;
@@ -45,7 +45,7 @@ pub(super) struct Draft {
 impl Draft {
     /// Starts an empty object in `container`.
     pub(super) fn begin(container: Dir, layout: Layout, meta: ObjectMeta) -> Result<Self, Fault> {
-        let making = changing(&drafts(&container)?)?;
+        let making = changing(&opened_or_made(&container, Path::new(DRAFTS), Durability::InOrder)?)?;
         let name = Path::new(DRAFTS).join(format!("{:032x}", rand::random::<u128>()));
         let file = container
             .open_with(&name, OpenOptions::new().write(true).create_new(true))
@@ -149,9 +149,7 @@ impl Draft {
             synced => synced.map_err(faults::outage),
         }
     }
-}
 
-impl Draft {
     fn rename_to(&self, path: &Path) -> io::Result<()> {
         self.container.rename(&self.name, &self.container, path)
     }
@@ -178,16 +176,6 @@ impl Drop for Draft {
             tracing::warn!(%error, draft = %self.name.display(), "the draft of a broken write could not be removed");
         }
     }
-}
-
-/// The directory of drafts, made when it is missing.
-fn drafts(container: &Dir) -> Result<Dir, Fault> {
-    match container.open_dir(DRAFTS) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        opened => return opened.map_err(faults::outage),
-    }
-    container.create_dir_all(DRAFTS).map_err(faults::preparing)?;
-    container.open_dir(DRAFTS).map_err(faults::outage)
 }
 
 /// MD5, as S3's clients expect it of a validator in this form: some of them compare it with what they sent.
