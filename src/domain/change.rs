@@ -6,8 +6,6 @@
 //!   key is written as in a [`Marker`](super::Marker) then, which is longer: an original whose change cannot be noted, since
 //!   the name is too long for its storage, has no stored results there either.
 
-use std::fmt;
-
 use mortar_actors::{ObjectKey, OriginalId};
 
 use super::marker::{escaped, unescaped};
@@ -33,7 +31,12 @@ impl Change {
 
     /// The name of the object that tells of it, in the store of the bucket's originals.
     pub fn name(&self) -> ObjectKey {
-        ObjectKey::new(self.to_string())
+        let Self { original, number } = self;
+        let (bucket, key) = (original.bucket(), original.key());
+        ObjectKey::new(match flattened(key) {
+            Some(key) => format!("{CHANGES}{bucket}/{key}={number:08x}"),
+            None => format!("{CHANGES}{bucket}/{}/=/{number:08x}", escaped(key)),
+        })
     }
 
     /// Reads a name. `None` when it was not made by [`Change::name`].
@@ -54,17 +57,6 @@ impl Change {
     /// What the names of all changes in a bucket begin with.
     pub fn prefix(bucket: &str) -> String {
         format!("{CHANGES}{bucket}/")
-    }
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { original, number } = self;
-        let (bucket, key) = (original.bucket(), original.key());
-        match flattened(key) {
-            Some(key) => write!(f, "{CHANGES}{bucket}/{key}={number:08x}"),
-            None => write!(f, "{CHANGES}{bucket}/{}/=/{number:08x}", escaped(key)),
-        }
     }
 }
 

@@ -153,7 +153,8 @@ fn noting(change: Deadline) -> Deadline {
     Deadline::within(NOTING.min(change.remaining() / 2))
 }
 
-/// The chunks, each as soon as the next one is there, and the last one when what it waits for is done. That is begun when all of them are there.
+/// The chunks, each as soon as the next one is there, and the last one when what it waits for is done. That is begun when
+/// all of them are there.
 fn held_back(
     chunks: BoxStream<'static, Result<Bytes, Fault>>,
     before_last: impl Future<Output = ()> + Send + 'static,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mortar_actors::storage::ListRequest;
 use mortar_actors::{Deadline, Fault, ObjectKey, OriginalId, patiently};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, SetOnce};
 use tokio::time::Instant;
 
 use super::{Pipeline, variants};
@@ -39,6 +39,8 @@ pub struct Recovery {
     /// Longest time between the note of a change and the end of its write.
     longest: Duration,
     buckets: Mutex<Vec<Noted>>,
+    /// Set at the end of the first look.
+    looked: SetOnce<()>,
 }
 
 /// The changes of one bucket that are known of.
@@ -66,13 +68,14 @@ impl Recovery {
             pipeline,
             longest: config.s3_api.upload_timeout.saturating_add(config.server.request_timeout),
             buckets: Mutex::new(config.written_to().filter(is_derived_from).map(Noted::new).collect()),
+            looked: SetOnce::new(),
         }
     }
 
-    /// Waits for the first look, for a while: whoever asks after that gets nothing that was left over, as far as the
-    /// stores answer.
+    /// Waits for the first look of [`Recovery::run`], for a while: whoever asks after that gets nothing that was left over,
+    /// as far as the stores answer.
     pub async fn begin(&self) {
-        if tokio::time::timeout(AT_START, self.look()).await.is_err() {
+        if tokio::time::timeout(AT_START, self.looked.wait()).await.is_err() {
             tracing::warn!(
                 "changes that were left over take long to be made up for; old results may be served meanwhile"
             );
@@ -83,6 +86,8 @@ impl Recovery {
     pub async fn run(self: Arc<Self>) {
         loop {
             self.look().await;
+            // Later looks find it set.
+            self.looked.set(()).ok();
             tokio::time::sleep(INTERVAL.min(self.longest)).await;
         }
     }
