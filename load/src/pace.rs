@@ -12,11 +12,17 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(crate) struct Pace {
     next: AtomicU64,
-    requests: u64,
-    time: Option<Duration>,
+    bounds: Bounds,
     /// Requests a second, where they are not asked as fast as they are answered.
     rate: Option<f64>,
     beat: OnceLock<Beat>,
+}
+
+/// How many turns there are, and for how long.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    requests: u64,
+    time: Option<Duration>,
 }
 
 /// Says when the next turn is due. A runtime's timers know whole milliseconds, in which a storm has several requests: they
@@ -41,13 +47,14 @@ pub(crate) struct Turn {
 impl Pace {
     /// So many requests at most, within so long. Without both it would never end; callers give one of them.
     pub(crate) fn new(requests: Option<u64>, time: Option<Duration>, rate: Option<f64>) -> Self {
-        Self { next: AtomicU64::new(0), requests: requests.unwrap_or(u64::MAX), time, rate, beat: OnceLock::new() }
+        let bounds = Bounds { requests: requests.unwrap_or(u64::MAX), time };
+        Self { next: AtomicU64::new(0), bounds, rate, beat: OnceLock::new() }
     }
 
     /// How much of it is done, 0 to 1, so long after the begin.
     pub(crate) fn progress(&self, ended: u64, elapsed: Duration) -> f64 {
-        let by_count = ended as f64 / self.requests as f64;
-        let by_time = self.time.map_or(0.0, |time| elapsed.as_secs_f64() / time.as_secs_f64());
+        let by_count = ended as f64 / self.bounds.requests as f64;
+        let by_time = self.bounds.time.map_or(0.0, |time| elapsed.as_secs_f64() / time.as_secs_f64());
         by_count.max(by_time).min(1.0)
     }
 
@@ -60,15 +67,21 @@ impl Pace {
         let free = Instant::now();
         let Some(rate) = self.rate else {
             let number = self.next.fetch_add(1, Relaxed);
-            let over = number >= self.requests || self.time.is_some_and(|time| free.duration_since(begun) >= time);
-            return (!over).then_some(Turn { number, due: free, late: Duration::ZERO });
+            let has_turn = self.bounds.admit(number, free.duration_since(begun));
+            return has_turn.then_some(Turn { number, due: free, late: Duration::ZERO });
         };
-        let beat = self.beat.get_or_init(|| Beat::start(rate, self.requests, self.time));
+        let beat = self.beat.get_or_init(|| Beat::start(rate, self.bounds));
         beat.due.acquire().await.ok()?.forget();
         let number = self.next.fetch_add(1, Relaxed);
         let after = due_after(number, rate);
-        let over = number >= self.requests || self.time.is_some_and(|time| after >= time);
-        (!over).then(|| Turn::at(number, beat.begun + after, free, Instant::now()))
+        self.bounds.admit(number, after).then(|| Turn::at(number, beat.begun + after, free, Instant::now()))
+    }
+}
+
+impl Bounds {
+    /// Whether there is a turn of that number, so long after the first.
+    fn admit(self, number: u64, after: Duration) -> bool {
+        number < self.requests && self.time.is_none_or(|time| after < time)
     }
 }
 
@@ -82,20 +95,19 @@ impl Turn {
 }
 
 impl Beat {
-    fn start(rate: f64, requests: u64, time: Option<Duration>) -> Self {
+    fn start(rate: f64, bounds: Bounds) -> Self {
         let (begun, due) = (Instant::now(), Arc::new(Semaphore::new(0)));
-        let within_time = move |after: &Duration| time.is_none_or(|time| *after < time);
-        let turns = (0..requests).map(move |number| due_after(number, rate)).take_while(within_time);
         let beaten = Arc::downgrade(&due);
-        thread::spawn(move || beat(begun, turns, &beaten));
+        thread::spawn(move || beat(begun, rate, bounds, &beaten));
         Self { begun, due }
     }
 }
 
 /// Goes on as long as there are turns, and somebody to take them.
 #[expect(clippy::disallowed_methods, reason = "this thread is there to sleep; the timers of a runtime are too coarse")]
-fn beat(begun: Instant, turns: impl Iterator<Item = Duration>, due: &Weak<Semaphore>) {
-    for after in turns {
+fn beat(begun: Instant, rate: f64, bounds: Bounds, due: &Weak<Semaphore>) {
+    let turns = (0..).map(|number| (number, due_after(number, rate)));
+    for (_, after) in turns.take_while(|(number, after)| bounds.admit(*number, *after)) {
         thread::sleep((begun + after).saturating_duration_since(Instant::now()));
         match due.upgrade() {
             Some(due) => due.add_permits(1),
