@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use harness::redis::{Redis, shared};
-use harness::signer::{KEYS, Signer, WRITER, sha256};
+use harness::signer::{KEYS, Signer, WRITER, key_of_writer, s3_storage, sha256};
 use harness::{Mortar, PATIENCE, decode, drawn_jpeg, everything_below, wait_for};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -180,27 +180,9 @@ const NEW: (u32, u32) = (400, 160);
 
 /// Sections for a bucket `photos` with its originals on disk and its results at a server.
 fn results_at(server: &S3Server) -> String {
-    format!(
-        r#"
-[buckets.photos.storages.basic]
-kind = "local-meta"
-root_path = "{{root}}"
-[buckets.photos.storages.transform]
-kind = "s3"
-endpoint = "{}"
-bucket = "photos"
-access_key = "{ACCESS_KEY}"
-secret_access_key = "{SECRET_KEY}"
-[buckets.photos.transform]
-kind = "query"
-[[buckets.photos.keys]]
-access_key = "{}"
-secret_access_key = "{}"
-"#,
-        server.url(),
-        WRITER.0,
-        WRITER.1
-    )
+    let originals = "[buckets.photos.storages.basic]\nkind = \"local-meta\"\nroot_path = \"{root}\"\n";
+    let results = s3_storage("photos", "transform", &server.url(), (ACCESS_KEY, SECRET_KEY));
+    format!("{originals}{results}[buckets.photos.transform]\nkind = \"query\"\n{}", key_of_writer("photos"))
 }
 
 fn upload(mortar: &Mortar, path: &str, (width, height): (u32, u32)) {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use harness::origin::{ALLOW_LOOPBACK, Origin, Reply};
 use harness::redis::{Mood, Proxy, Redis, shared};
-use harness::signer::{KEYS, Signer, WRITER};
+use harness::signer::{KEYS, Signer, WRITER, s3_storage};
 use harness::{Mortar, drawn_jpeg, files_below, wait_for};
 use s3_server::{ACCESS_KEY, S3Server, SECRET_KEY};
 use serde_json::{Value, json};
@@ -315,12 +315,10 @@ fn an_old_result_that_was_stored_without_redis_is_taken_back_when_redis_is_back(
     let (redis, server, (origin, original)) = (Redis::start(), S3Server::start(), changing_origin());
     let proxy = Proxy::before(redis.port);
     let bucket = format!(
-        "[buckets.remote.storages.basic]\nkind = \"http\"\nurl = \"http://{}/<container>/<item>\"\n\
-         [buckets.remote.storages.transform]\nkind = \"s3\"\nendpoint = \"{}\"\nbucket = \"photos\"\n\
-         access_key = \"{ACCESS_KEY}\"\nsecret_access_key = \"{SECRET_KEY}\"\n\
+        "[buckets.remote.storages.basic]\nkind = \"http\"\nurl = \"http://{}/<container>/<item>\"\n{}\
          [buckets.remote.transform]\nkind = \"query\"\n",
         origin.address,
-        server.url()
+        s3_storage("remote", "transform", &server.url(), (ACCESS_KEY, SECRET_KEY))
     );
     let instance = |address: &str| {
         let mortar = Mortar::with("lock_timeout = \"60s\"", &format!("{}{ORIGINS}{bucket}", shared(address)));

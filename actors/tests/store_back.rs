@@ -42,13 +42,17 @@ impl Scene {
     }
 
     fn offer(&self, key: &str, bytes: usize) {
+        self.offer_under(key, bytes, self.epochs.enter(&result_key()));
+    }
+
+    fn offer_under(&self, key: &str, bytes: usize, epoch: Epoch) {
         self.back.offer(StoreBackItem {
             store: StoreId::new("results"),
             key: ObjectKey::new(key),
             meta: ObjectMeta::default(),
             rendition: rendition(vec![0; bytes]),
             marker: ObjectKey::new(format!("marker of {key}")),
-            epoch: self.epochs.enter(&result_key()),
+            epoch,
         });
     }
 
@@ -418,14 +422,7 @@ async fn a_result_that_stays_in_doubt_keeps_no_other_one_waiting() {
     let epoch = scene.epochs.learn_mark(scene.epochs.enter(&key), &key).await;
     assert!(epoch.mark().is_some());
     marks.script(Script::Fails(Fault::new(FaultKind::Upstream, "down")));
-    scene.back.offer(StoreBackItem {
-        store: StoreId::new("results"),
-        key: ObjectKey::new("another"),
-        meta: ObjectMeta::default(),
-        rendition: rendition(vec![0; 10]),
-        marker: ObjectKey::new("marker of another"),
-        epoch,
-    });
+    scene.offer_under("another", 10, epoch);
     assert!(scene.flush(10).await);
     assert_eq!(scene.stats().doubtful, 2);
     marks.script(Script::Works);

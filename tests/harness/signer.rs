@@ -16,21 +16,33 @@ pub const WRITER: (&str, &str) = ("writer", "writer's secret");
 pub const READER: (&str, &str) = ("reader", "reader's secret");
 
 /// A bucket `remote` at an S3 endpoint with those keys, which [`WRITER`] may write.
-pub fn s3_bucket(endpoint: &str, (access_key, secret_access_key): (&str, &str)) -> String {
+pub fn s3_bucket(endpoint: &str, keys: (&str, &str)) -> String {
+    s3_storage("remote", "basic", endpoint, keys) + &key_of_writer("remote")
+}
+
+/// A storage of a bucket at an S3 endpoint with those keys.
+pub fn s3_storage(
+    bucket: &str,
+    storage: &str,
+    endpoint: &str,
+    (access_key, secret_access_key): (&str, &str),
+) -> String {
     format!(
         r#"
-[buckets.remote.storages.basic]
+[buckets.{bucket}.storages.{storage}]
 kind = "s3"
 endpoint = "{endpoint}"
 bucket = "photos"
 access_key = "{access_key}"
 secret_access_key = "{secret_access_key}"
-[[buckets.remote.keys]]
-access_key = "{}"
-secret_access_key = "{}"
-"#,
-        WRITER.0, WRITER.1
+"#
     )
+}
+
+/// The key by which [`WRITER`] may write a bucket.
+pub fn key_of_writer(bucket: &str) -> String {
+    let (access_key, secret_access_key) = WRITER;
+    format!("[[buckets.{bucket}.keys]]\naccess_key = \"{access_key}\"\nsecret_access_key = \"{secret_access_key}\"\n")
 }
 
 /// Keys for the bucket `media`, and another bucket that has none.
